@@ -1,0 +1,3 @@
+"""Moorage: one's own Amazon ECR."""
+
+__version__ = "0.1.0"
