@@ -1,0 +1,130 @@
+# make help lists the targets. Every one sets up what it needs, once; a second run finds its stamps and starts at once.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+DATA ?= moorage-data
+LISTEN ?= 127.0.0.1:4510
+JOBS ?= 2
+CRANE := github.com/google/go-containerregistry/cmd/crane@v0.22.1
+
+# What the slow tests run: a real Docker Engine, a real PostgreSQL, real clients. None of it is left running.
+TEST_PACKAGES := docker.io iptables nftables containerd runc busybox-static skopeo postgresql iproute2
+BENCH_PACKAGES := wrk
+# The peers of the benchmarks are unpacked, not installed: their packages would start services.
+BENCH_PEERS := docker-registry nginx
+
+.PHONY: help serve check format types fast-tests slow-tests test bench clean debian-test debian-bench
+
+help: ## list these targets
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1@\2/p' $(MAKEFILE_LIST) | column -t -s @
+
+serve: .venv/.runtime ## run Moorage on 127.0.0.1:4510, its data in moorage-data/
+	mkdir -p $(DATA)
+	exec $(BIN)/moorage serve --data $(DATA) --listen $(LISTEN)
+
+check: .venv/.dev ## format, lint, types, rooms and the fast tests; needs Python packages only
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/pytest -m "not slow" -n $(JOBS)
+
+format: .venv/.dev ## rewrite the sources into the house's format
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+types: .venv/.dev ## mypy alone
+	$(BIN)/mypy
+
+fast-tests: .venv/.dev ## the tests that need nothing but Python
+	$(BIN)/pytest -m "not slow" -n $(JOBS)
+
+slow-tests: .venv/.dev .cache/awscli/.ready .cache/.crane debian-test ## the tests with real engines and clients
+	$(BIN)/pytest -m slow --durations=5
+
+test: ## everything: sets up Debian packages and real clients, then runs all tests
+	$(MAKE) --no-print-directory fast-tests
+	$(MAKE) --no-print-directory slow-tests
+
+bench: .venv/.dev .cache/moto/.ready .cache/peers/.ready debian-bench ## peers and limits beside Moorage, in one run
+	$(BIN)/python -m benchmarks.run $(BENCH)
+
+clean: ## remove what these targets made, except the data of make serve
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist .coverage
+
+# --- Python ------------------------------------------------------------------------------------------------------------
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: apt-get install python3 python3-venv" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed; $(PYTHON) is older. Name another one: make PYTHON=..." >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "$(PYTHON) cannot make virtual environments: apt-get install python3-venv" >&2; exit 1; }
+	"$(PYTHON)" -m venv .venv
+
+.venv/.runtime: requirements.txt pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+.venv/.dev: requirements-dev.txt .venv/.runtime
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+# The AWS CLI and moto pin libraries of their own, hence an environment each.
+.cache/awscli/.ready: requirements-awscli.txt | .venv/bin/python
+	"$(PYTHON)" -m venv .cache/awscli
+	.cache/awscli/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-awscli.txt
+	@touch $@
+
+.cache/moto/.ready: requirements-bench.txt | .venv/bin/python
+	"$(PYTHON)" -m venv .cache/moto
+	.cache/moto/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	@touch $@
+
+# --- other programs ----------------------------------------------------------------------------------------------------
+
+# Without Go there is no crane; its tests then fail with a sentence that says so, and the other tests still run.
+.cache/.crane: Makefile
+	@mkdir -p .cache/bin
+	@if command -v go >/dev/null; then \
+	  echo "go install $(CRANE)"; \
+	  CGO_ENABLED=0 GOTOOLCHAIN=local GOBIN="$(CURDIR)/.cache/bin" go install $(CRANE); \
+	  touch $@; \
+	else echo "go is missing, so crane is not built and its tests will fail: apt-get install golang" >&2; fi
+
+debian-test:
+	@$(call debian,$(TEST_PACKAGES))
+
+debian-bench:
+	@$(call debian,$(BENCH_PACKAGES))
+
+.cache/peers/.ready: Makefile
+	@rm -rf .cache/peers && mkdir -p .cache/peers
+	cd .cache/peers && { apt-get download -q $(BENCH_PEERS) || { $(AS_ROOT) apt-get update -q; apt-get download -q $(BENCH_PEERS); }; }
+	@for package in .cache/peers/*.deb; do dpkg -x "$$package" .cache/peers; done
+	@rm .cache/peers/*.deb
+	@touch $@
+
+AS_ROOT := $(shell test "$$(id -u)" = 0 || echo sudo)
+
+# Installs what is missing of the packages named. RUNLEVEL=1 and the cluster file keep their services from being set up.
+define debian
+missing=""; for package in $(1); do \
+  [ "$$(dpkg-query -W -f='$${db:Status-Status}' "$$package" 2>/dev/null || true)" = installed ] || missing="$$missing $$package"; \
+done; \
+if [ -n "$$missing" ]; then \
+  command -v apt-get >/dev/null || { echo "not a Debian machine; these programs are needed:$$missing" >&2; exit 1; }; \
+  echo "apt-get install$$missing"; \
+  $(AS_ROOT) mkdir -p /etc/postgresql-common/createcluster.d; \
+  echo "create_main_cluster = false" | $(AS_ROOT) tee /etc/postgresql-common/createcluster.d/moorage.conf >/dev/null; \
+  $(AS_ROOT) apt-get update -q; \
+  $(AS_ROOT) env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
+    apt-get install -q -y --no-install-recommends $$missing </dev/null; \
+fi
+endef

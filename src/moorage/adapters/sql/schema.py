@@ -1,0 +1,200 @@
+"""The tables, one definition for SQLite and PostgreSQL. Times are seconds since 1970 in UTC.
+
+Rows are counted upwards and never numbered twice, so a page can go on where the last one ended, and what belonged to a
+deleted repository can never be taken for part of a later one of the same name.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData()
+
+# SQLite counts rows itself only where the key is its INTEGER.
+RowId = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _owner(table: str) -> ForeignKey:
+    return ForeignKey(table, ondelete="CASCADE")
+
+
+secrets = Table(
+    "secrets",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", String(12), primary_key=True),
+    Column("alias", String(63), unique=True),
+    Column("created_at", Double, nullable=False),
+    # Counts the changes of the account's users, keys and policies: what was read under one number stays true under it.
+    Column("identity_version", BigInteger, nullable=False),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("account", String(12), _owner("accounts.id"), primary_key=True),
+    # Names that differ only in case are one name to IAM.
+    Column("name_key", String(64), primary_key=True),
+    Column("name", String(64), nullable=False),
+    Column("id", String(64), nullable=False, unique=True),
+    Column("path", String(512), nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+
+access_keys = Table(
+    "access_keys",
+    metadata,
+    Column("id", String(128), primary_key=True),
+    Column("secret", String(128), nullable=False),
+    Column("user_id", String(64), _owner("users.id"), nullable=False, index=True),
+    Column("active", Boolean, nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+
+attached_policies = Table(
+    "attached_policies",
+    metadata,
+    Column("user_id", String(64), _owner("users.id"), primary_key=True),
+    Column("policy_arn", String(2048), primary_key=True),
+)
+
+inline_policies = Table(
+    "inline_policies",
+    metadata,
+    Column("user_id", String(64), _owner("users.id"), primary_key=True),
+    Column("name_key", String(128), primary_key=True),
+    Column("name", String(128), nullable=False),
+    Column("document", Text, nullable=False),
+)
+
+registries = Table(
+    "registries",
+    metadata,
+    Column("account", String(12), primary_key=True),
+    Column("region", String(32), primary_key=True),
+)
+
+settings = Table(
+    "settings",
+    metadata,
+    Column("account", String(12), primary_key=True),
+    Column("region", String(32), primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Column("value", String(64), nullable=False),
+    ForeignKeyConstraint(["account", "region"], ["registries.account", "registries.region"], ondelete="CASCADE"),
+)
+
+repositories = Table(
+    "repositories",
+    metadata,
+    Column("id", RowId, primary_key=True, autoincrement=True),
+    Column("account", String(12), nullable=False),
+    Column("region", String(32), nullable=False),
+    Column("name", String(256), nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("mutability", String(32), nullable=False),
+    Column("exclusions", Text, nullable=False),
+    Column("scan_on_push", Boolean, nullable=False),
+    Column("encryption", String(16), nullable=False),
+    Column("kms_key", String(2048)),
+    ForeignKeyConstraint(["account", "region"], ["registries.account", "registries.region"], ondelete="CASCADE"),
+    UniqueConstraint("account", "region", "name"),
+    sqlite_autoincrement=True,
+)
+
+repository_tags = Table(
+    "repository_tags",
+    metadata,
+    Column("repository_id", RowId, _owner("repositories.id"), primary_key=True),
+    Column("key", String(128), primary_key=True),
+    Column("value", String(256), nullable=False),
+)
+
+images = Table(
+    "images",
+    metadata,
+    Column("id", RowId, primary_key=True, autoincrement=True),
+    Column("repository_id", RowId, _owner("repositories.id"), nullable=False),
+    Column("digest", String(71), nullable=False),
+    Column("media_type", String(256), nullable=False),
+    Column("artifact_type", String(256)),
+    Column("subject", String(71)),
+    Column("size", BigInteger, nullable=False),
+    Column("pushed_at", Double, nullable=False),
+    Column("pulled_at", Double),
+    Column("content", LargeBinary, nullable=False),
+    UniqueConstraint("repository_id", "digest"),
+    Index("images_in_order", "repository_id", "id"),
+    Index("images_by_subject", "repository_id", "subject", "id"),
+    sqlite_autoincrement=True,
+)
+
+tags = Table(
+    "tags",
+    metadata,
+    Column("repository_id", RowId, _owner("repositories.id"), primary_key=True),
+    Column("name", String(300, collation="C").with_variant(String(300), "sqlite"), primary_key=True),
+    Column("image_id", RowId, _owner("images.id"), nullable=False),
+    Index("tags_by_image", "image_id", "name"),
+)
+
+# What an image is made of: its blobs, and the images of an index.
+references = Table(
+    "image_references",
+    metadata,
+    Column("image_id", RowId, _owner("images.id"), primary_key=True),
+    Column("digest", String(71), primary_key=True),
+    Column("repository_id", RowId, _owner("repositories.id"), nullable=False),
+    Column("kind", String(8), nullable=False),
+    Index("image_references_by_digest", "repository_id", "digest", "kind"),
+)
+
+# Content is stored once, whichever repositories hold it; the row says under which key its bytes lie.
+contents = Table(
+    "contents",
+    metadata,
+    Column("digest", String(71), primary_key=True),
+    Column("key", String(36), nullable=False, unique=True),
+    Column("size", BigInteger, nullable=False),
+    Column("confirmed_at", Double, nullable=False),
+)
+
+layers = Table(
+    "layers",
+    metadata,
+    Column("repository_id", RowId, _owner("repositories.id"), primary_key=True),
+    Column("digest", String(71), ForeignKey("contents.digest"), primary_key=True),
+    Column("media_type", String(256)),
+    Index("layers_by_digest", "digest"),
+)
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("repository_id", RowId, _owner("repositories.id"), nullable=False, index=True),
+    Column("started_at", Double, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("parts", Integer, nullable=False),
+    Column("small_last_part", Boolean, nullable=False),
+    Column("small_part", Boolean, nullable=False),
+)

@@ -1,0 +1,167 @@
+"""Manifests and indexes (OCI image specification; Docker image manifest version 2, schemas 1 and 2).
+
+Parsed once, from the exact bytes that are stored and served. What a manifest says beyond its references is its author's
+business and is kept as it came.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any, NewType
+
+import msgspec
+
+from moorage.core.digests import Digest, digest_of, parse_digest
+from moorage.core.errors import InvalidParameter
+
+MediaType = NewType("MediaType", str)
+
+DOCKER_MANIFEST = MediaType("application/vnd.docker.distribution.manifest.v2+json")
+DOCKER_LIST = MediaType("application/vnd.docker.distribution.manifest.list.v2+json")
+DOCKER_SCHEMA_1 = MediaType("application/vnd.docker.distribution.manifest.v1+json")
+DOCKER_SIGNED = MediaType("application/vnd.docker.distribution.manifest.v1+prettyjws")
+OCI_MANIFEST = MediaType("application/vnd.oci.image.manifest.v1+json")
+OCI_INDEX = MediaType("application/vnd.oci.image.index.v1+json")
+
+IMAGES = frozenset({DOCKER_MANIFEST, OCI_MANIFEST})
+INDEXES = frozenset({DOCKER_LIST, OCI_INDEX})
+LEGACY = frozenset({DOCKER_SCHEMA_1, DOCKER_SIGNED})
+
+MAX_MANIFEST = 4 * 1024 * 1024
+MAX_REFERENCES = 10_000
+"""More entries than any image has; a manifest of 4 MiB could otherwise ask for 50,000 look-ups."""
+
+_media_type = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9!#$&^_.+-]{0,126}/[a-zA-Z0-9][a-zA-Z0-9!#$&^_.+-]{0,126}")
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """A reference to a blob or to an image; ``foreign`` ones are fetched from elsewhere and need not be held."""
+
+    digest: Digest
+    size: int
+    media_type: str
+    foreign: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """A parsed manifest: ``blobs`` are config and layers, ``images`` the entries of an index.
+
+    ``artifact_type`` is what ECR calls artifactMediaType: the manifest's own, else that of its config.
+    """
+
+    content: bytes
+    media_type: MediaType
+    digest: Digest
+    blobs: tuple[Descriptor, ...] = ()
+    images: tuple[Descriptor, ...] = ()
+    subject: Digest | None = None
+    artifact_type: str | None = None
+
+
+def refused_manifest() -> InvalidParameter:
+    """Return ECR's one refusal of a manifest: it speaks of the syntax even where the JSON is fine."""
+    return InvalidParameter("ImageManifest", "Invalid JSON syntax")
+
+
+def parse_manifest(content: bytes, stated: str | None) -> Manifest:
+    """Return the manifest in ``content``.
+
+    ``stated`` is the media type that came beside it (imageManifestMediaType, Content-Type); the document's own wins where
+    only one of the two is there, and they must agree where both are. Raises InvalidParameter for text that is not JSON, a
+    media type that ECR does not keep, a document that is image and index at once, and broken descriptors.
+    """
+    if len(content) > MAX_MANIFEST:
+        raise InvalidParameter("imageManifest", f"must have length less than or equal to {MAX_MANIFEST}")
+    try:
+        document = msgspec.json.decode(content)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        raise refused_manifest() from None
+    if not isinstance(document, dict):
+        raise refused_manifest()
+    media_type = _media_type_of(document, stated)
+    digest = digest_of(content)
+    if media_type in LEGACY:
+        return Manifest(content=content, media_type=media_type, digest=digest, blobs=_schema_1(document))
+    if document.get("schemaVersion") != 2 or ("manifests" in document) == ("layers" in document or "config" in document):  # noqa: PLR2004 - the version that both specifications fix
+        raise refused_manifest()
+    own = document.get("artifactType")
+    artifact_type = _checked_media_type(own) if own is not None else None
+    subject = _descriptor(document["subject"]).digest if document.get("subject") is not None else None
+    if media_type in INDEXES:
+        return Manifest(
+            content=content,
+            media_type=media_type,
+            digest=digest,
+            images=_descriptors(document.get("manifests")),
+            subject=subject,
+            artifact_type=artifact_type,
+        )
+    config = _descriptor(document.get("config"))
+    return Manifest(
+        content=content,
+        media_type=media_type,
+        digest=digest,
+        blobs=(config, *_descriptors(document.get("layers"))),
+        subject=subject,
+        artifact_type=artifact_type or config.media_type,
+    )
+
+
+def _media_type_of(document: dict[str, Any], stated: str | None) -> MediaType:
+    own = document.get("mediaType")
+    if own is not None and not isinstance(own, str):
+        raise refused_manifest()
+    # Clients that know no better send a manifest as plain JSON; that states nothing.
+    if stated in (None, "", "application/json", "application/octet-stream"):
+        stated = None
+    if own and stated and own != stated:
+        raise refused_manifest()
+    media_type = MediaType(own or stated or "")
+    if media_type not in IMAGES | INDEXES | LEGACY:
+        raise refused_manifest()
+    return media_type
+
+
+def _descriptors(entries: Any) -> tuple[Descriptor, ...]:
+    if not isinstance(entries, list) or len(entries) > MAX_REFERENCES:
+        raise refused_manifest()
+    return tuple(_descriptor(entry) for entry in entries)
+
+
+def _descriptor(entry: Any) -> Descriptor:
+    if not isinstance(entry, dict):
+        raise refused_manifest()
+    size, text = entry.get("size"), entry.get("digest")
+    digest = parse_digest(text) if isinstance(text, str) else None
+    if digest is None or type(size) is not int or not 0 <= size < 2**63:
+        raise refused_manifest()
+    urls = entry.get("urls")
+    return Descriptor(digest, size, _checked_media_type(entry.get("mediaType")), foreign=isinstance(urls, list) and bool(urls))
+
+
+def _checked_media_type(text: Any) -> str:
+    if not isinstance(text, str) or not _media_type.fullmatch(text):
+        raise refused_manifest()
+    return text
+
+
+def _schema_1(document: dict[str, Any]) -> tuple[Descriptor, ...]:
+    entries = document.get("fsLayers")
+    if document.get("schemaVersion") != 1 or not isinstance(entries, list) or len(entries) > MAX_REFERENCES:
+        raise refused_manifest()
+    digests = [parse_digest(str(entry.get("blobSum"))) if isinstance(entry, dict) else None for entry in entries]
+    if None in digests:
+        raise refused_manifest()
+    return tuple(Descriptor(digest, 0, "application/octet-stream") for digest in digests if digest)
+
+
+def referrer_entry(content: bytes, media_type: str, digest: Digest, artifact_type: str | None) -> dict[str, Any]:
+    """Return the descriptor of a stored referrer, as the referrers API lists it, with the annotations of its manifest."""
+    entry: dict[str, Any] = {"mediaType": media_type, "digest": digest, "size": len(content)}
+    if artifact_type:
+        entry["artifactType"] = artifact_type
+    annotations = msgspec.json.decode(content).get("annotations")
+    if isinstance(annotations, dict):
+        entry["annotations"] = annotations
+    return entry

@@ -1,0 +1,79 @@
+"""Uploads of layers: what may follow what (Amazon ECR API Reference, UploadLayerPart and CompleteLayerUpload)."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from moorage.core.digests import Digest
+from moorage.core.errors import EmptyUpload, InvalidLayer, InvalidLayerPart, LayerPartTooSmall, LayerTooLarge
+from moorage.core.names import Registry, RepositoryName, UploadId
+
+MIB = 1024 * 1024
+PART_SIZE = 10 * MIB
+"""What InitiateLayerUpload advises."""
+MIN_PART = 5 * MIB
+MAX_PART = 20 * MIB
+MAX_PARTS = 4_200
+MAX_LAYER = 52_000 * MIB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """One upload of one repository. ``size`` counts acknowledged bytes.
+
+    ``parts``, ``small_last_part`` and ``small_part`` (a part below 5 MiB was followed by another) are kept for the rules
+    of the AWS API; the registry door has no parts.
+    """
+
+    id: UploadId
+    repository_id: int
+    started_at: datetime
+    size: int = 0
+    parts: int = 0
+    small_last_part: bool = False
+    small_part: bool = False
+
+
+def continues(upload: Upload, first_byte: int, registry: Registry, name: RepositoryName) -> None:
+    """Raise InvalidLayerPart unless ``first_byte`` is where the upload stands."""
+    if first_byte != upload.size:
+        raise InvalidLayerPart(
+            f"First byte of the layer part is {first_byte} instead of {upload.size}",
+            name,
+            registry.account,
+            upload.id,
+            upload.size - 1,
+        )
+
+
+def grown(upload: Upload, received: int) -> Upload:
+    """Return the upload with ``received`` more bytes from the registry door; raises LayerTooLarge."""
+    if upload.size + received > MAX_LAYER:
+        raise LayerTooLarge(upload.id, "layer size in bytes", MAX_LAYER)
+    return replace(upload, size=upload.size + received)
+
+
+def with_part(upload: Upload, received: int) -> Upload:
+    """Return the upload with one more part from the AWS API; raises LayerTooLarge."""
+    if upload.parts >= MAX_PARTS:
+        raise LayerTooLarge(upload.id, "number of layer parts", MAX_PARTS)
+    return replace(
+        grown(upload, received),
+        parts=upload.parts + 1,
+        small_part=upload.small_part or upload.small_last_part,
+        small_last_part=received < MIN_PART,
+    )
+
+
+def completed_parts(upload: Upload, registry: Registry, name: RepositoryName) -> None:
+    """Check that an upload may be completed through the AWS API; raises EmptyUpload or LayerPartTooSmall."""
+    if not upload.size:
+        raise EmptyUpload(upload.id, name, registry.account)
+    if upload.small_part:
+        raise LayerPartTooSmall
+
+
+def chosen(calculated: Digest, offered: tuple[str, ...]) -> Digest:
+    """Return the digest of the bytes received if it is among those ``offered``; raises InvalidLayer."""
+    if calculated not in offered:
+        raise InvalidLayer
+    return calculated
