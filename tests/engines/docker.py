@@ -18,6 +18,7 @@ from typing import Self
 from tests.engines.programs import Missing, found, plain_environment, run, tail, wait_until
 
 START_SECONDS = 30
+STOP_SECONDS = 3  # enough for it to unmount its layers; a container that ignores SIGTERM would make it wait for 10
 REMEDY = "apt-get install docker.io containerd runc iptables"
 CAP_SYS_ADMIN = 1 << 21
 
@@ -42,16 +43,16 @@ class DockerEngine:
         # Debian's client by its full path: one elsewhere on PATH may be too new for this engine.
         self._client = found("docker", remedy=REMEDY, also_in=[Path("/usr/bin")])
         # Unix sockets have paths of 107 characters at most, so not in pytest's deep folders.
-        self._folder = Path(tempfile.mkdtemp(prefix="moorage-docker-"))
-        self.socket = self._folder / "docker.sock"
-        self.log = self._folder / "dockerd.log"
+        self.folder = Path(tempfile.mkdtemp(prefix="moorage-docker-"))
+        self.socket = self.folder / "docker.sock"
+        self.log = self.folder / "dockerd.log"
         self.driver = ""
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:
         """Start it, with overlay2 where the filesystem allows it, and return once it answers."""
         for part in ("run", "etc", "config"):
-            (self._folder / part).mkdir()
+            (self.folder / part).mkdir()
         for self.driver in ("overlay2", "vfs"):
             self._launch()
             if wait_until(self._ready, seconds=START_SECONDS, alive=self._alive, pause=0.05):
@@ -69,12 +70,12 @@ class DockerEngine:
 
     def env(self) -> dict[str, str]:
         """Return the environment that points any Docker client at this engine."""
-        return plain_environment(DOCKER_HOST=f"unix://{self.socket}", DOCKER_CONFIG=str(self._folder / "config"))
+        return plain_environment(DOCKER_HOST=f"unix://{self.socket}", DOCKER_CONFIG=str(self.folder / "config"))
 
     def import_busybox(self, name: str) -> None:
         """Make an image called ``name`` of the machine's static busybox; no network is asked."""
         busybox = found("busybox", remedy="apt-get install busybox-static")
-        with tempfile.TemporaryDirectory(dir=self._folder) as scratch:
+        with tempfile.TemporaryDirectory(dir=self.folder) as scratch:
             root = Path(scratch)
             for part in ("bin", "etc", "tmp"):
                 (root / part).mkdir()
@@ -87,7 +88,7 @@ class DockerEngine:
     def stop(self) -> None:
         """End it with all its containers and remove its folder."""
         self._end()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _launch(self) -> None:
         namespaces = ["unshare", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child"]
@@ -95,14 +96,14 @@ class DockerEngine:
             str(self._dockerd),
             *("--host", f"unix://{self.socket}"),
             *("--storage-driver", self.driver),
-            *("--data-root", str(self._folder / f"data-{self.driver}")),
-            *("--exec-root", str(self._folder / "exec")),
-            *("--pidfile", str(self._folder / "pid")),
+            *("--data-root", str(self.folder / f"data-{self.driver}")),
+            *("--exec-root", str(self.folder / "exec")),
+            *("--pidfile", str(self.folder / "pid")),
             *("--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false"),
         ]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*namespaces, "sh", "-ec", BOUND, "engine", str(self._folder), *engine],
+                [*namespaces, "sh", "-ec", BOUND, "engine", str(self.folder), *engine],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -120,7 +121,7 @@ class DockerEngine:
             with suppress(ProcessLookupError):
                 os.kill(child, signal.SIGTERM)
         try:
-            process.wait(15)
+            process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()  # --kill-child ends the namespace with it
             process.wait(15)

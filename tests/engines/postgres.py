@@ -23,8 +23,8 @@ class Postgres:
 
     def __init__(self) -> None:
         self._bin = _programs()
-        self._folder = Path(tempfile.mkdtemp(prefix="moorage-pg-"))
-        self._log = self._folder / "log"
+        self.folder = Path(tempfile.mkdtemp(prefix="moorage-pg-"))
+        self._log = self.folder / "log"
         self._port = free_port()
         self._names = (f"test_{number}" for number in itertools.count(1))
         self._process: subprocess.Popen[bytes] | None = None
@@ -32,20 +32,17 @@ class Postgres:
     def start(self) -> Self:
         """Make its folder, start it and return once it takes connections."""
         user = _unprivileged()
-        os.chown(self._folder, -1 if user is None else user.pw_uid, -1 if user is None else user.pw_gid)
-        data = str(self._folder / "data")
-        try:
-            self._start(
-                user, "initdb", "-D", data, "-U", "moorage", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"
-            ).wait()
-            settings = [word for setting in SETTINGS for word in ("-c", setting)]
-            where = ["-D", data, "-h", "127.0.0.1", "-p", str(self._port), "-k", str(self._folder)]
-            self._process = self._start(user, "postgres", *where, *settings)
-            if not wait_until(self._ready, seconds=START_SECONDS, alive=self._alive, pause=0.05):
-                raise AssertionError(f"PostgreSQL did not start; its log ends with\n{tail(self._log)}")
-        except BaseException:
+        os.chown(self.folder, -1 if user is None else user.pw_uid, -1 if user is None else user.pw_gid)
+        data = str(self.folder / "data")
+        initdb = ["initdb", "-D", data, "-U", "moorage", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
+        self._start(user, *initdb).wait()
+        settings = [word for setting in SETTINGS for word in ("-c", setting)]
+        where = ["-D", data, "-h", "127.0.0.1", "-p", str(self._port), "-k", str(self.folder)]
+        self._process = self._start(user, "postgres", *where, *settings)
+        if not wait_until(self._ready, seconds=START_SECONDS, alive=self._alive, pause=0.05):
+            log = tail(self._log)
             self.stop()
-            raise
+            raise AssertionError(f"PostgreSQL did not start; its log ends with\n{log}")
         return self
 
     def create(self) -> str:
@@ -65,17 +62,17 @@ class Postgres:
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGQUIT)
                 process.wait(10)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _start(self, user: pwd.struct_passwd | None, program: str, *args: str) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as log:
             return subprocess.Popen(
                 [self._bin / program, *args],
-                cwd=self._folder,
+                cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=plain_environment(HOME=str(self._folder)),
+                env=plain_environment(HOME=str(self.folder)),
                 user=None if user is None else user.pw_uid,
                 group=None if user is None else user.pw_gid,
                 extra_groups=None if user is None else [],

@@ -38,14 +38,12 @@ def test_each_database_is_a_fresh_one(postgres: Callable[[], str]) -> None:
 
 
 def test_postgresql_leaves_no_process_and_no_folder() -> None:
-    before = set(Path("/tmp").glob("moorage-pg-*"))
     engine = Postgres().start()
-    (folder,) = set(Path("/tmp").glob("moorage-pg-*")) - before
 
     engine.stop()
 
-    assert not processes_naming(str(folder))
-    assert not folder.exists()
+    assert not processes_naming(str(engine.folder))
+    assert not engine.folder.exists()
 
 
 def test_the_docker_engine_builds_and_runs_an_image(docker: DockerEngine, tmp_path: Path) -> None:
@@ -68,7 +66,7 @@ def test_the_docker_engine_builds_an_image_from_scratch(docker: DockerEngine, tm
 
 def test_the_docker_engine_takes_its_containers_along_and_leaves_nothing() -> None:
     engine = DockerEngine().start()
-    folder = str(engine.socket.parent)
+    folder = str(engine.folder)
     engine.import_busybox("busybox:test")
     engine.run("run", "--detach", "--network", "none", "busybox:test", "sleep", "4321")
     assert processes_naming("sleep 4321")
@@ -78,4 +76,4 @@ def test_the_docker_engine_takes_its_containers_along_and_leaves_nothing() -> No
     assert not processes_naming("sleep 4321")
     assert not processes_naming(folder)
     assert not mounts_naming(folder)
-    assert not Path(folder).exists()
+    assert not engine.folder.exists()

@@ -46,6 +46,17 @@ class Image:
     tags: tuple[Tag, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What a pull of a manifest needs: the stored image's id, its bytes, and when it was last pulled."""
+
+    id: int
+    digest: Digest
+    media_type: str
+    pulled_at: datetime | None
+    content: bytes
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shelf:
     """The part of a repository that a put can touch, true until the transaction ends.

@@ -33,6 +33,16 @@ class Upload:
     small_part: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A blob that a repository holds: where its bytes lie, how many they are, and what manifests call it."""
+
+    digest: Digest
+    key: UploadId
+    size: int
+    media_type: str | None
+
+
 def continues(upload: Upload, first_byte: int, registry: Registry, name: RepositoryName) -> None:
     """Raise InvalidLayerPart unless ``first_byte`` is where the upload stands."""
     if first_byte != upload.size:

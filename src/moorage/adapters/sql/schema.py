@@ -165,6 +165,7 @@ references = Table(
     Column("digest", String(71), primary_key=True),
     Column("repository_id", RowId, _owner("repositories.id"), nullable=False),
     Column("kind", String(8), nullable=False),
+    Column("media_type", String(256), nullable=False),
     Index("image_references_by_digest", "repository_id", "digest", "kind"),
 )
 
@@ -183,7 +184,6 @@ layers = Table(
     metadata,
     Column("repository_id", RowId, _owner("repositories.id"), primary_key=True),
     Column("digest", String(71), ForeignKey("contents.digest"), primary_key=True),
-    Column("media_type", String(256)),
     Index("layers_by_digest", "digest"),
 )
 

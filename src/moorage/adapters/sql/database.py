@@ -1,0 +1,110 @@
+"""One database, two engines: SQLite in WAL mode with full sync, or PostgreSQL.
+
+They differ in how a write takes its lock first (``BEGIN IMMEDIATE``; ``SELECT ... FOR UPDATE`` on the rows that the
+action names) and nowhere else.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+
+from moorage.adapters.sql.identities import SqlIdentityRows
+from moorage.adapters.sql.images import SqlImageRows
+from moorage.adapters.sql.layers import SqlLayerRows, SqlUploadRows
+from moorage.adapters.sql.repositories import SqlRepositoryRows
+
+BUSY_SECONDS = 30
+"""How long a write waits for the writes of other processes."""
+
+
+class SqlTransaction:
+    """One open transaction; the rows of each noun come from here."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    @cached_property
+    def repositories(self) -> SqlRepositoryRows:
+        """Repositories."""
+        return SqlRepositoryRows(self.connection)
+
+    @cached_property
+    def images(self) -> SqlImageRows:
+        """Images."""
+        return SqlImageRows(self.connection)
+
+    @cached_property
+    def layers(self) -> SqlLayerRows:
+        """Layers."""
+        return SqlLayerRows(self.connection)
+
+    @cached_property
+    def uploads(self) -> SqlUploadRows:
+        """Uploads."""
+        return SqlUploadRows(self.connection)
+
+    @cached_property
+    def identities(self) -> SqlIdentityRows:
+        """Identities."""
+        return SqlIdentityRows(self.connection)
+
+
+class SqlDatabase:
+    """A database at a URL of SQLAlchemy's form."""
+
+    def __init__(self, url: str, *, connections: int = 8) -> None:
+        self.url = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine = _sqlite(url, connections) if self.is_sqlite else create_engine(url, pool_size=connections)
+        # SQLite lets one writer in and makes the others poll; within a process they queue here instead.
+        self._turn = threading.Lock() if self.is_sqlite else None
+
+    @contextmanager
+    def write(self) -> Iterator[SqlTransaction]:
+        """Open a transaction for writing: leaving the block commits, durably, and an exception rolls back."""
+        if self._turn is None:
+            with self.engine.begin() as connection:
+                yield SqlTransaction(connection)
+            return
+        with self._turn, self.engine.connect().execution_options(moorage_begin="BEGIN IMMEDIATE") as connection, connection.begin():
+            yield SqlTransaction(connection)
+
+    @contextmanager
+    def read(self) -> Iterator[SqlTransaction]:
+        """Open one consistent view for reading."""
+        with self.engine.connect() as connection:
+            if not self.is_sqlite:
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")  # noqa: PLW2901 - the same connection, with an option
+            yield SqlTransaction(connection)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+def _sqlite(url: str, connections: int) -> Engine:
+    engine = create_engine(url, pool_size=connections, max_overflow=0, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def _opened(connection: sqlite3.Connection, _record: Any) -> None:
+        # Transactions are begun below, not by the driver's guess at what a statement does.
+        connection.isolation_level = None
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "cache_size=-16000",
+            "mmap_size=268435456",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begun(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("moorage_begin", "BEGIN"))
+
+    return engine

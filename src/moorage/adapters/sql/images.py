@@ -1,0 +1,235 @@
+"""Rows of images, their tags and references."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, exists, func, insert, or_, select, update
+
+from moorage.adapters.sql.repositories import upsert
+from moorage.adapters.sql.schema import contents, images, layers, references, repositories, tags
+from moorage.adapters.sql.times import to_moment, to_seconds
+from moorage.core.digests import Digest, parse_digest
+from moorage.core.images import Image, Served, Shelf, TagStatus
+from moorage.core.manifests import Manifest
+from moorage.core.names import Registry, RepositoryName, Tag
+from moorage.core.repositories import Repository
+
+_here = images.c.repository_id == bindparam("repository")
+_columns = select(*(column for column in images.c if column.name != "content"))
+_tagged = exists().where(tags.c.image_id == images.c.id)
+_status: dict[TagStatus, Any] = {TagStatus.TAGGED: (_tagged,), TagStatus.UNTAGGED: (~_tagged,), TagStatus.ANY: ()}
+
+_by_digest = _columns.where(_here, images.c.digest.in_(bindparam("digests", expanding=True)))
+_by_tag = (
+    _columns.join(tags, tags.c.image_id == images.c.id)
+    .where(tags.c.repository_id == bindparam("repository"), tags.c.name.in_(bindparam("names", expanding=True)))
+    .distinct()
+)
+_tags_of = select(tags.c.image_id, tags.c.name).where(tags.c.image_id.in_(bindparam("ids", expanding=True))).order_by(tags.c.image_id, tags.c.name)
+_pages: dict[TagStatus, Select[Any]] = {
+    status: _columns.where(_here, images.c.id > bindparam("after"), *condition).order_by(images.c.id).limit(bindparam("count"))
+    for status, condition in _status.items()
+}
+
+
+def _pairs(status: TagStatus) -> Select[Any]:
+    after = or_(images.c.id > bindparam("after"), tags.c.name > bindparam("tag"))
+    pairs = select(images.c.id, images.c.digest, tags.c.name).where(_here, images.c.id >= bindparam("after"), after)
+    joined = pairs.join_from(images, tags, tags.c.image_id == images.c.id, isouter=status is not TagStatus.TAGGED)
+    if status is TagStatus.UNTAGGED:
+        joined = joined.where(tags.c.name.is_(None))
+    return joined.order_by(images.c.id, tags.c.name).limit(bindparam("count"))
+
+
+_pair_pages = {status: _pairs(status) for status in TagStatus}
+_tag_page = (
+    select(tags.c.name)
+    .where(tags.c.repository_id == bindparam("repository"), tags.c.name > bindparam("after"))
+    .order_by(tags.c.name)
+    .limit(bindparam("count"))
+)
+_referrers = (
+    _columns.where(_here, images.c.subject == bindparam("subject"), images.c.id > bindparam("after")).order_by(images.c.id).limit(bindparam("count"))
+)
+_referrers_of_type = _referrers.where(images.c.artifact_type == bindparam("artifact_type"))
+_indexes = (
+    select(images.c.digest)
+    .join(references, references.c.image_id == images.c.id)
+    .where(references.c.repository_id == bindparam("repository"), references.c.digest == bindparam("digest"), references.c.kind == "image")
+    .order_by(images.c.id)
+)
+_content = select(images.c.digest, images.c.content).where(images.c.id.in_(bindparam("ids", expanding=True)))
+_tag_target = (
+    select(images.c.digest).join(tags, tags.c.image_id == images.c.id).where(tags.c.repository_id == bindparam("repository"), tags.c.name == bindparam("name"))
+)
+_image_count = select(func.count()).select_from(images).where(_here)
+_own = select(images.c.id, select(func.count()).where(tags.c.image_id == images.c.id).scalar_subquery().label("tag_count")).where(
+    _here, images.c.digest == bindparam("digest")
+)
+_blob_sizes = (
+    select(contents.c.digest, contents.c.size)
+    .join_from(layers, contents)
+    .where(layers.c.repository_id == bindparam("repository"), layers.c.digest.in_(bindparam("digests", expanding=True)))
+)
+_image_sizes = select(images.c.digest, images.c.size).where(_here, images.c.digest.in_(bindparam("digests", expanding=True)))
+
+_named_here = and_(
+    repositories.c.account == bindparam("account"), repositories.c.region == bindparam("region"), repositories.c.name == bindparam("repository")
+)
+_served = select(images.c.id, images.c.digest, images.c.media_type, images.c.pulled_at, images.c.content)
+_served_by_digest = _served.join_from(repositories, images, images.c.repository_id == repositories.c.id).where(
+    _named_here, images.c.digest == bindparam("reference")
+)
+_served_by_tag = (
+    _served.join_from(repositories, tags, tags.c.repository_id == repositories.c.id)
+    .join(images, images.c.id == tags.c.image_id)
+    .where(_named_here, tags.c.name == bindparam("reference"))
+)
+
+
+class SqlImageRows:
+    """The port ImageRows."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def shelf(self, repository: Repository, manifest: Manifest, tag: Tag | None) -> Shelf:
+        """Return what putting ``manifest`` under ``tag`` can touch."""
+        here = {"repository": repository.id}
+        own = self._connection.execute(_own, {**here, "digest": manifest.digest}).one_or_none()
+        return Shelf(
+            known=own is not None,
+            tagged=self._connection.execute(_tag_target, {**here, "name": tag}).scalar_one_or_none() if tag else None,
+            tag_count=own.tag_count if own else 0,
+            image_count=0 if own else self._connection.execute(_image_count, here).scalar_one(),
+            blobs=self._sizes(_blob_sizes, repository, [part.digest for part in manifest.blobs]),
+            images=self._sizes(_image_sizes, repository, [part.digest for part in manifest.images]),
+        )
+
+    def _sizes(self, statement: Select[Any], repository: Repository, digests: list[Digest]) -> dict[Digest, int]:
+        if not digests:
+            return {}
+        rows = self._connection.execute(statement, {"repository": repository.id, "digests": digests})
+        return {row.digest: row.size for row in rows}
+
+    def add(self, repository: Repository, manifest: Manifest, size: int, at: datetime) -> None:
+        """Store an image with its bytes and references."""
+        row = insert(images).values(
+            repository_id=repository.id,
+            digest=manifest.digest,
+            media_type=manifest.media_type,
+            artifact_type=manifest.artifact_type,
+            subject=manifest.subject,
+            size=size,
+            pushed_at=to_seconds(at),
+            content=manifest.content,
+        )
+        image = self._connection.execute(row.returning(images.c.id)).scalar_one()
+        parts = {part.digest: ("blob", part.media_type) for part in manifest.blobs}
+        parts |= {part.digest: ("image", part.media_type) for part in manifest.images}
+        if parts:
+            rows = [
+                {"image_id": image, "digest": digest, "repository_id": repository.id, "kind": kind, "media_type": media_type}
+                for digest, (kind, media_type) in parts.items()
+            ]
+            self._connection.execute(insert(references), rows)
+
+    def point_tag(self, repository: Repository, tag: Tag, digest: Digest) -> None:
+        """Make ``tag`` point at the image, wherever it pointed before."""
+        image = select(images.c.id).where(images.c.repository_id == repository.id, images.c.digest == digest).scalar_subquery()
+        row = upsert(self._connection, tags).values(repository_id=repository.id, name=tag, image_id=image)
+        self._connection.execute(row.on_conflict_do_update(index_elements=["repository_id", "name"], set_={"image_id": image}))
+
+    def untag(self, repository: Repository, names: Sequence[Tag]) -> None:
+        """Remove tags."""
+        self._connection.execute(delete(tags).where(tags.c.repository_id == repository.id, tags.c.name.in_(names)))
+
+    def remove(self, image: Image) -> None:
+        """Forget an image with its tags."""
+        self._connection.execute(delete(images).where(images.c.id == image.id))
+
+    def find(self, repository: Repository, *, digests: Sequence[str], tags: Sequence[str]) -> list[Image]:
+        """Return the images that have one of the digests or one of the tags, each once, with all their tags."""
+        here = {"repository": repository.id}
+        rows = {}
+        if digests:
+            rows.update({row.id: row for row in self._connection.execute(_by_digest, {**here, "digests": list(digests)})})
+        if tags:
+            rows.update({row.id: row for row in self._connection.execute(_by_tag, {**here, "names": list(tags)})})
+        return self._with_tags(rows.values())
+
+    def _with_tags(self, rows: Iterable[Row[Any]]) -> list[Image]:
+        rows = list(rows)
+        names: dict[int, list[Tag]] = defaultdict(list)
+        if rows:
+            for tag in self._connection.execute(_tags_of, {"ids": [row.id for row in rows]}):
+                names[tag.image_id].append(tag.name)
+        return [_image(row, tuple(names[row.id])) for row in rows]
+
+    def content(self, found: Sequence[Image]) -> dict[Digest, bytes]:
+        """Return the manifests of images."""
+        rows = self._connection.execute(_content, {"ids": [image.id for image in found]})
+        return {row.digest: row.content for row in rows}
+
+    def by_reference(self, registry: Registry, name: RepositoryName, reference: Digest | Tag) -> Served | None:
+        """Return what a pull of a manifest needs, in one look-up."""
+        statement = _served_by_digest if parse_digest(reference) else _served_by_tag
+        row = self._connection.execute(statement, {**asdict(registry), "repository": name, "reference": reference}).one_or_none()
+        return Served(row.id, row.digest, row.media_type, _moment(row.pulled_at), row.content) if row else None
+
+    def page(self, repository: Repository, status: TagStatus, after: int, limit: int) -> list[Image]:
+        """Return up to ``limit`` images with their tags in the order in which they came, those after the id ``after``."""
+        rows = self._connection.execute(_pages[status], {"repository": repository.id, "after": after, "count": limit})
+        return self._with_tags(rows)
+
+    def tag_page(self, repository: Repository, after: str, limit: int) -> list[Tag]:
+        """Return up to ``limit`` tags in lexical order, those after ``after``."""
+        rows = self._connection.execute(_tag_page, {"repository": repository.id, "after": after, "count": limit})
+        return list(rows.scalars())
+
+    def pair_page(
+        self, repository: Repository, status: TagStatus, after: tuple[int, str], limit: int
+    ) -> list[tuple[int, Digest, Tag | None]]:
+        """Return up to ``limit`` pairs of image and tag with the image's id, in order, those after ``after``."""
+        values = {"repository": repository.id, "after": after[0], "tag": after[1], "count": limit}
+        return [(row.id, row.digest, row.name) for row in self._connection.execute(_pair_pages[status], values)]
+
+    def referrers(self, repository: Repository, subject: Digest, artifact_type: str | None, after: int, limit: int) -> list[Image]:
+        """Return up to ``limit`` images with that subject, those after the id ``after``."""
+        values = {"repository": repository.id, "subject": subject, "after": after, "count": limit}
+        if artifact_type is None:
+            return [_image(row) for row in self._connection.execute(_referrers, values)]
+        return [_image(row) for row in self._connection.execute(_referrers_of_type, {**values, "artifact_type": artifact_type})]
+
+    def indexes_of(self, repository: Repository, digest: Digest) -> tuple[Digest, ...]:
+        """Return the indexes of the repository that refer to an image."""
+        return tuple(self._connection.execute(_indexes, {"repository": repository.id, "digest": digest}).scalars())
+
+    def any(self, repository: Repository) -> bool:
+        """Tell whether the repository holds an image."""
+        return self._connection.execute(_pages[TagStatus.ANY], {"repository": repository.id, "after": 0, "count": 1}).first() is not None
+
+    def record_pull(self, image: int, at: datetime) -> None:
+        """Note when an image was last pulled."""
+        self._connection.execute(update(images).where(images.c.id == image).values(pulled_at=to_seconds(at)))
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    return None if seconds is None else to_moment(seconds)
+
+
+def _image(row: Row[Any], names: tuple[Tag, ...] = ()) -> Image:
+    return Image(
+        id=row.id,
+        digest=row.digest,
+        media_type=row.media_type,
+        artifact_type=row.artifact_type,
+        subject=row.subject,
+        size=row.size,
+        pushed_at=to_moment(row.pushed_at),
+        pulled_at=_moment(row.pulled_at),
+        tags=names,
+    )

@@ -1,0 +1,139 @@
+"""Rows of repositories, their resource tags, and their registry's settings."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from moorage.adapters.sql.schema import registries, repositories, repository_tags, settings
+from moorage.adapters.sql.times import to_moment, to_seconds
+from moorage.core.names import Registry, RepositoryName
+from moorage.core.repositories import Encryption, Mutability, Repository, TagMutability
+
+_of_registry = (repositories.c.account == bindparam("account"), repositories.c.region == bindparam("region"))
+_get = select(repositories).where(*_of_registry, repositories.c.name == bindparam("name"))
+_lock = _get.with_for_update()
+_named = select(repositories).where(*_of_registry, repositories.c.name.in_(bindparam("names", expanding=True)))
+_page = (
+    select(repositories)
+    .where(*_of_registry, repositories.c.name > bindparam("after"))
+    .order_by(repositories.c.name)
+    .limit(bindparam("count"))
+)
+_count = select(func.count()).select_from(repositories).where(*_of_registry)
+_of_settings = (settings.c.account == bindparam("account"), settings.c.region == bindparam("region"))
+_settings = select(settings.c.name, settings.c.value).where(*_of_settings)
+_lock_registry = (
+    select(registries.c.account)
+    .where(registries.c.account == bindparam("account"), registries.c.region == bindparam("region"))
+    .with_for_update()
+)
+_tags = select(repository_tags.c.key, repository_tags.c.value).where(repository_tags.c.repository_id == bindparam("id")).order_by(repository_tags.c.key)
+
+
+def upsert(connection: Connection, table: Any) -> Any:
+    """Return an INSERT that can say what to do ON CONFLICT, in the dialect of the connection."""
+    return postgresql_insert(table) if connection.dialect.name == "postgresql" else sqlite_insert(table)
+
+
+class SqlRepositoryRows:
+    """The port RepositoryRows."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def lock_registry(self, registry: Registry) -> None:
+        """Keep every other write to the registry's own rows out until the transaction ends."""
+        self._connection.execute(upsert(self._connection, registries).values(**_key(registry)).on_conflict_do_nothing())
+        self._connection.execute(_lock_registry, _key(registry))
+
+    def lock(self, registry: Registry, name: RepositoryName) -> Repository | None:
+        """Return the repository and keep every other write to it out until the transaction ends."""
+        row = self._connection.execute(_lock, {**_key(registry), "name": name}).one_or_none()
+        return _repository(row) if row else None
+
+    def get(self, registry: Registry, name: RepositoryName) -> Repository | None:
+        """Return the repository."""
+        row = self._connection.execute(_get, {**_key(registry), "name": name}).one_or_none()
+        return _repository(row) if row else None
+
+    def add(self, repository: Repository) -> Repository:
+        """Store a new repository and return it with its id."""
+        values = {
+            **_key(repository.registry),
+            "name": repository.name,
+            "created_at": to_seconds(repository.created_at),
+            "encryption": repository.encryption.type,
+            "kms_key": repository.encryption.kms_key,
+            **_changing(repository),
+        }
+        row = self._connection.execute(insert(repositories).values(**values).returning(repositories)).one()
+        return _repository(row)
+
+    def update(self, repository: Repository) -> None:
+        """Store the settings of a repository."""
+        self._connection.execute(update(repositories).where(repositories.c.id == repository.id).values(**_changing(repository)))
+
+    def remove(self, repository: Repository) -> None:
+        """Forget a repository and everything that belongs to it."""
+        self._connection.execute(delete(repositories).where(repositories.c.id == repository.id))
+
+    def count(self, registry: Registry) -> int:
+        """Return how many repositories the registry has."""
+        return self._connection.execute(_count, _key(registry)).scalar_one()
+
+    def named(self, registry: Registry, names: Sequence[RepositoryName]) -> list[Repository]:
+        """Return those of the repositories named that exist."""
+        return [_repository(row) for row in self._connection.execute(_named, {**_key(registry), "names": list(names)})]
+
+    def page(self, registry: Registry, after: str, limit: int) -> list[Repository]:
+        """Return up to ``limit`` repositories in the order of their names, those after ``after``."""
+        rows = self._connection.execute(_page, {**_key(registry), "after": after, "count": limit})
+        return [_repository(row) for row in rows]
+
+    def tags(self, repository: Repository) -> dict[str, str]:
+        """Return the resource tags."""
+        return {row.key: row.value for row in self._connection.execute(_tags, {"id": repository.id})}
+
+    def set_tags(self, repository: Repository, tags: dict[str, str]) -> None:
+        """Make ``tags`` the resource tags."""
+        self._connection.execute(delete(repository_tags).where(repository_tags.c.repository_id == repository.id))
+        if tags:
+            rows = [{"repository_id": repository.id, "key": key, "value": value} for key, value in tags.items()]
+            self._connection.execute(insert(repository_tags), rows)
+
+    def settings(self, registry: Registry) -> dict[str, str]:
+        """Return the account settings that were put."""
+        return {row.name: row.value for row in self._connection.execute(_settings, _key(registry))}
+
+    def put_setting(self, registry: Registry, name: str, value: str) -> None:
+        """Store one account setting."""
+        row = upsert(self._connection, settings).values(**_key(registry), name=name, value=value)
+        self._connection.execute(row.on_conflict_do_update(index_elements=["account", "region", "name"], set_={"value": value}))
+
+
+def _key(registry: Registry) -> dict[str, str]:
+    return {"account": registry.account, "region": registry.region}
+
+
+def _changing(repository: Repository) -> dict[str, Any]:
+    return {
+        "mutability": repository.mutability.mode.value,
+        "exclusions": msgspec.json.encode(repository.mutability.exclusions).decode(),
+        "scan_on_push": repository.scan_on_push,
+    }
+
+
+def _repository(row: Row[Any]) -> Repository:
+    return Repository(
+        id=row.id,
+        registry=Registry(row.account, row.region),
+        name=row.name,
+        created_at=to_moment(row.created_at),
+        mutability=TagMutability(Mutability(row.mutability), tuple(msgspec.json.decode(row.exclusions))),
+        scan_on_push=row.scan_on_push,
+        encryption=Encryption(row.encryption, row.kms_key),
+    )

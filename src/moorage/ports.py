@@ -1,0 +1,283 @@
+"""What the actions need of the world."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from moorage.core.digests import Digest
+from moorage.core.identities import AccessKey, User
+from moorage.core.images import Image, Served, Shelf, TagStatus
+from moorage.core.manifests import Manifest
+from moorage.core.names import AccountId, Registry, RepositoryName, Tag, UploadId
+from moorage.core.repositories import Repository
+from moorage.core.uploads import Layer, Upload
+
+
+class RepositoryRows(Protocol):
+    """Repositories, their resource tags, and the settings of their registry."""
+
+    def lock_registry(self, registry: Registry) -> None:
+        """Keep every other write to the registry's own rows out until the transaction ends."""
+
+    def lock(self, registry: Registry, name: RepositoryName) -> Repository | None:
+        """Return the repository and keep every other write to it out until the transaction ends."""
+
+    def get(self, registry: Registry, name: RepositoryName) -> Repository | None:
+        """Return the repository."""
+
+    def add(self, repository: Repository) -> Repository:
+        """Store a new repository and return it with its id."""
+
+    def update(self, repository: Repository) -> None:
+        """Store the settings of a repository."""
+
+    def remove(self, repository: Repository) -> None:
+        """Forget a repository and everything that belongs to it."""
+
+    def count(self, registry: Registry) -> int:
+        """Return how many repositories the registry has."""
+
+    def named(self, registry: Registry, names: Sequence[RepositoryName]) -> list[Repository]:
+        """Return those of the repositories named that exist."""
+
+    def page(self, registry: Registry, after: str, limit: int) -> list[Repository]:
+        """Return up to ``limit`` repositories in the order of their names, those after ``after``."""
+
+    def tags(self, repository: Repository) -> dict[str, str]:
+        """Return the resource tags."""
+
+    def set_tags(self, repository: Repository, tags: dict[str, str]) -> None:
+        """Make ``tags`` the resource tags."""
+
+    def settings(self, registry: Registry) -> dict[str, str]:
+        """Return the account settings that were put."""
+
+    def put_setting(self, registry: Registry, name: str, value: str) -> None:
+        """Store one account setting."""
+
+
+class ImageRows(Protocol):
+    """Images, their tags and references, within one repository."""
+
+    def shelf(self, repository: Repository, manifest: Manifest, tag: Tag | None) -> Shelf:
+        """Return what putting ``manifest`` under ``tag`` can touch."""
+
+    def add(self, repository: Repository, manifest: Manifest, size: int, at: datetime) -> None:
+        """Store an image with its bytes and references."""
+
+    def point_tag(self, repository: Repository, tag: Tag, digest: Digest) -> None:
+        """Make ``tag`` point at the image, wherever it pointed before."""
+
+    def untag(self, repository: Repository, tags: Sequence[Tag]) -> None:
+        """Remove tags."""
+
+    def remove(self, image: Image) -> None:
+        """Forget an image with its tags."""
+
+    def find(self, repository: Repository, *, digests: Sequence[str], tags: Sequence[str]) -> list[Image]:
+        """Return the images that have one of the digests or one of the tags, each once, with all their tags."""
+
+    def content(self, images: Sequence[Image]) -> dict[Digest, bytes]:
+        """Return the manifests of images."""
+
+    def by_reference(self, registry: Registry, name: RepositoryName, reference: Digest | Tag) -> Served | None:
+        """Return what a pull of a manifest needs, in one look-up."""
+
+    def page(self, repository: Repository, status: TagStatus, after: int, limit: int) -> list[Image]:
+        """Return up to ``limit`` images with their tags in the order in which they came, those after the id ``after``."""
+
+    def tag_page(self, repository: Repository, after: str, limit: int) -> list[Tag]:
+        """Return up to ``limit`` tags in lexical order, those after ``after``."""
+
+    def pair_page(
+        self, repository: Repository, status: TagStatus, after: tuple[int, str], limit: int
+    ) -> list[tuple[int, Digest, Tag | None]]:
+        """Return up to ``limit`` pairs of image and tag with the image's id, in order, those after ``after``."""
+
+    def referrers(self, repository: Repository, subject: Digest, artifact_type: str | None, after: int, limit: int) -> list[Image]:
+        """Return up to ``limit`` images with that subject, those after the id ``after``."""
+
+    def indexes_of(self, repository: Repository, digest: Digest) -> tuple[Digest, ...]:
+        """Return the indexes of the repository that refer to an image."""
+
+    def any(self, repository: Repository) -> bool:
+        """Tell whether the repository holds an image."""
+
+    def record_pull(self, image: int, at: datetime) -> None:
+        """Note when an image was last pulled."""
+
+
+class LayerRows(Protocol):
+    """Which blobs a repository holds, and under which key their bytes lie."""
+
+    def get(self, repository: Repository, digests: Sequence[Digest]) -> dict[Digest, Layer]:
+        """Return those of the blobs that the repository holds, with what its manifests call them."""
+
+    def held(self, registry: Registry, name: RepositoryName, digest: Digest) -> Layer | None:
+        """Return one blob of one repository, in one look-up."""
+
+    def add(self, repository: Repository, digest: Digest, key: UploadId, size: int, at: datetime) -> UploadId:
+        """Store content, unless it is stored already, and that the repository holds it; return the key of its bytes."""
+
+    def mount(self, repository: Repository, digest: Digest, at: datetime) -> None:
+        """Note that the repository holds content that is stored already."""
+
+    def referenced(self, repository: Repository, digest: Digest) -> bool:
+        """Tell whether an image of the repository refers to the blob."""
+
+    def confirm(self, digests: Sequence[Digest], at: datetime) -> None:
+        """Note that a client was told that the contents exist."""
+
+
+class UploadRows(Protocol):
+    """Uploads under way."""
+
+    def add(self, upload: Upload) -> None:
+        """Store a new upload."""
+
+    def get(self, repository: Repository, upload: UploadId) -> Upload | None:
+        """Return an upload of this repository."""
+
+    def lock(self, repository: Repository, upload: UploadId) -> Upload | None:
+        """Return an upload of this repository and keep every other write to it out until the transaction ends."""
+
+    def update(self, upload: Upload) -> None:
+        """Store how far an upload has come."""
+
+    def remove(self, upload: UploadId) -> None:
+        """Forget an upload."""
+
+
+class IdentityRows(Protocol):
+    """Accounts, users, access keys and policies."""
+
+    def version(self, account: AccountId) -> int | None:
+        """Return the number of the account's last change of identities; None where there is no such account."""
+
+    def lock(self, account: AccountId) -> None:
+        """Keep every other change of the account's identities out, and count this one."""
+
+    def key(self, key_id: str) -> AccessKey | None:
+        """Return an access key with its user."""
+
+    def policies(self, user_id: str) -> tuple[list[str], list[str]]:
+        """Return the ARNs of the attached managed policies and the texts of the inline policies of a user."""
+
+    def add_account(self, account: AccountId, at: datetime) -> bool:
+        """Store an account; False where it exists."""
+
+    def alias(self, account: AccountId) -> str | None:
+        """Return the account's alias."""
+
+    def set_alias(self, account: AccountId, alias: str | None) -> bool:
+        """Set or remove the alias; False where another account has it."""
+
+    def user(self, account: AccountId, name: str) -> User | None:
+        """Return a user; names that differ only in case are one."""
+
+    def users(self, account: AccountId, path: str, after: str, limit: int) -> list[User]:
+        """Return up to ``limit`` users under a path in the order of their lower-case names, those after ``after``."""
+
+    def count_users(self, account: AccountId) -> int:
+        """Return how many users the account has."""
+
+    def add_user(self, user: User) -> None:
+        """Store a user."""
+
+    def remove_user(self, user: User) -> None:
+        """Forget a user."""
+
+    def keys(self, user_id: str) -> list[AccessKey]:
+        """Return a user's access keys, oldest first."""
+
+    def add_key(self, key: AccessKey) -> None:
+        """Store an access key."""
+
+    def set_key(self, key_id: str, *, active: bool) -> None:
+        """Switch an access key on or off."""
+
+    def remove_key(self, key_id: str) -> None:
+        """Forget an access key."""
+
+    def attach(self, user_id: str, policy_arn: str) -> None:
+        """Attach a managed policy; attaching it again changes nothing."""
+
+    def detach(self, user_id: str, policy_arn: str) -> bool:
+        """Detach a managed policy; False where it was not attached."""
+
+    def inline(self, user_id: str) -> dict[str, str]:
+        """Return the inline policies, name to text, in the order of their names."""
+
+    def put_inline(self, user_id: str, name: str, document: str) -> None:
+        """Store an inline policy."""
+
+    def remove_inline(self, user_id: str, name: str) -> bool:
+        """Remove an inline policy; False where there was none."""
+
+
+class Transaction(Protocol):
+    """One consistent view of all rows."""
+
+    @property
+    def repositories(self) -> RepositoryRows:
+        """Repositories."""
+
+    @property
+    def images(self) -> ImageRows:
+        """Images."""
+
+    @property
+    def layers(self) -> LayerRows:
+        """Layers."""
+
+    @property
+    def uploads(self) -> UploadRows:
+        """Uploads."""
+
+    @property
+    def identities(self) -> IdentityRows:
+        """Identities."""
+
+
+class Database(Protocol):
+    """Rows that survive."""
+
+    def write(self) -> AbstractContextManager[Transaction]:
+        """Open a transaction for writing: leaving the block commits, durably, and an exception rolls back."""
+
+    def read(self) -> AbstractContextManager[Transaction]:
+        """Open one consistent view for reading."""
+
+
+class Writer(Protocol):
+    """The one writer of the bytes of an upload; nobody else writes to them until it is closed."""
+
+    def write(self, chunk: bytes) -> None:
+        """Append bytes and hash them; raises StorageFull."""
+
+    def keep(self) -> None:
+        """Let what was written count; without it the bytes are overwritten by the next writer."""
+
+    def seal(self) -> Digest:
+        """Make all bytes durable and return their digest."""
+
+    def close(self) -> None:
+        """Let another writer in."""
+
+
+class Blobs(Protocol):
+    """Bytes that survive. A key is used once."""
+
+    def writer(self, key: UploadId, offset: int) -> Writer:
+        """Open the bytes for writing from ``offset``; raises UploadBusy while another writer has them."""
+
+    def chunks(self, key: UploadId, start: int, end: int) -> Iterator[bytes]:
+        """Yield the bytes from ``start`` up to and without ``end``."""
+
+    def location(self, key: UploadId) -> Path | None:
+        """Return the file that holds the bytes, where there is one."""
+
+    def delete(self, key: UploadId) -> None:
+        """Delete bytes; absent is not an error."""

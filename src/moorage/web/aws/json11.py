@@ -1,0 +1,42 @@
+"""AWS JSON 1.1: bodies to documents, results and refusals back to bodies (Smithy, "AWS JSON 1.1 protocol")."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from moorage.web.aws.errors import Malformed
+
+MEDIA_TYPE = "application/x-amz-json-1.1"
+
+
+def read(body: bytes) -> Any:
+    """Return the document that ``body`` is; raises Malformed for anything that is not JSON in UTF-8.
+
+    Of a key that is given twice, the last one counts.
+    """
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise Malformed("The request body is not valid JSON") from None
+
+
+def write(result: Mapping[str, Any] | None) -> bytes:
+    """Return the body of a result: times in seconds, bytes in base64, absent members left out."""
+    return msgspec.json.encode(_plain(result or {}))
+
+
+def write_error(code: str, message: str, members: Mapping[str, Any]) -> bytes:
+    """Return the body of a refusal."""
+    return msgspec.json.encode({"__type": code, "message": message, **members})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, datetime):
+        return round(value.timestamp(), 3)
+    return value
