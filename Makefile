@@ -21,7 +21,7 @@ BENCH_PEERS := docker-registry nginx
 .PHONY: help serve check format types fast-tests slow-tests test bench clean debian-test debian-bench
 
 help: ## list these targets
-	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1@\2/p' $(MAKEFILE_LIST) | column -t -s @
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1@\2/p' $(MAKEFILE_LIST) | awk -F@ '{ printf "%-18s%s\n", $$1, $$2 }'
 
 serve: .venv/.runtime ## run Moorage on 127.0.0.1:4510, its data in moorage-data/
 	mkdir -p $(DATA)
@@ -92,11 +92,10 @@ clean: ## remove what these targets made, except the data of make serve
 # Without Go there is no crane; its tests then fail with a sentence that says so, and the other tests still run.
 .cache/.crane: Makefile
 	@mkdir -p .cache/bin
-	@if command -v go >/dev/null; then \
-	  echo "go install $(CRANE)"; \
-	  CGO_ENABLED=0 GOTOOLCHAIN=local GOBIN="$(CURDIR)/.cache/bin" go install $(CRANE); \
-	  touch $@; \
-	else echo "go is missing, so crane is not built and its tests will fail: apt-get install golang" >&2; fi
+	@if ! command -v go >/dev/null; then echo "go is missing, so there is no crane and its tests will fail" >&2; \
+	elif echo "go install $(CRANE)" && \
+	  CGO_ENABLED=0 GOTOOLCHAIN=local GOBIN="$(CURDIR)/.cache/bin" go install $(CRANE); then touch $@; \
+	else echo "crane was not built (it needs Go 1.25 or newer), so its tests will fail" >&2; fi
 
 debian-test:
 	@$(call debian,$(TEST_PACKAGES))

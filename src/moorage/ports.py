@@ -127,9 +127,6 @@ class LayerRows(Protocol):
     def referenced(self, repository: Repository, digest: Digest) -> bool:
         """Tell whether an image of the repository refers to the blob."""
 
-    def confirm(self, digests: Sequence[Digest], at: datetime) -> None:
-        """Note that a client was told that the contents exist."""
-
 
 class UploadRows(Protocol):
     """Uploads under way."""
@@ -252,13 +249,20 @@ class Database(Protocol):
 
 
 class Writer(Protocol):
-    """The one writer of the bytes of an upload; nobody else writes to them until it is closed."""
+    """The one writer of the bytes of an upload: until it is closed nobody else, in any process, writes to them."""
+
+    @property
+    def size(self) -> int:
+        """How many bytes there are."""
+
+    def start(self, offset: int) -> None:
+        """Go on from ``offset``; what lies beyond it was never acknowledged and is dropped."""
 
     def write(self, chunk: bytes) -> None:
-        """Append bytes and hash them; raises StorageFull."""
+        """Append bytes and hash them; raises StorageFull, and then gives back what was taken since the start."""
 
     def keep(self) -> None:
-        """Let what was written count; without it the bytes are overwritten by the next writer."""
+        """Let what was written count: the next writer of this process goes on without reading it again."""
 
     def seal(self) -> Digest:
         """Make all bytes durable and return their digest."""
@@ -270,14 +274,14 @@ class Writer(Protocol):
 class Blobs(Protocol):
     """Bytes that survive. A key is used once."""
 
-    def writer(self, key: UploadId, offset: int) -> Writer:
-        """Open the bytes for writing from ``offset``; raises UploadBusy while another writer has them."""
+    def writer(self, key: UploadId) -> Writer:
+        """Open bytes for writing, those of a new key too; raises UploadBusy while another writer has them."""
 
     def chunks(self, key: UploadId, start: int, end: int) -> Iterator[bytes]:
         """Yield the bytes from ``start`` up to and without ``end``."""
 
-    def location(self, key: UploadId) -> Path | None:
-        """Return the file that holds the bytes, where there is one."""
+    def location(self, key: UploadId) -> Path:
+        """Return the file that holds the bytes."""
 
     def delete(self, key: UploadId) -> None:
         """Delete bytes; absent is not an error."""

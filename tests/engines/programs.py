@@ -67,7 +67,7 @@ def free_port() -> int:
 
 
 def wait_until(
-    ready: Callable[[], bool], *, seconds: float, alive: Callable[[], bool] = lambda: True, pause: float = 0.02
+    ready: Callable[[], bool], *, seconds: float, alive: Callable[[], bool] = lambda: True, pause: float = 0.01
 ) -> bool:
     """Ask until ``ready``; give up, with False, after ``seconds`` or when what is waited for is no longer ``alive``."""
     end = time.monotonic() + seconds

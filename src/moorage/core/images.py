@@ -1,22 +1,21 @@
 """Images of a repository, and what putting or deleting one does (Amazon ECR API Reference, PutImage and BatchDeleteImage)."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from moorage.core.digests import Digest
+from moorage.core.digests import DIGEST_PATTERN, Digest, looks_like_digest
 from moorage.core.errors import (
-    ImageAlreadyExists,
-    ImageReferenced,
     ImageTagAlreadyExists,
     ManifestLayersNotFound,
+    ManifestNotFound,
     ReferencedImagesNotFound,
     TooManyImages,
     TooManyTagsOnImage,
 )
 from moorage.core.manifests import Descriptor, Manifest
-from moorage.core.names import Tag
+from moorage.core.names import TAG_PATTERN, Tag, parse_tag
 from moorage.core.repositories import Repository
 
 MAX_IMAGES = 100_000
@@ -84,29 +83,25 @@ class PutPlan:
 
 
 def plan_put(repository: Repository, shelf: Shelf, manifest: Manifest, tag: Tag | None) -> PutPlan:
-    """Decide what putting ``manifest`` under ``tag`` does.
+    """Decide what putting ``manifest`` under ``tag`` changes; it may be nothing.
 
-    In this order: references exist, the tag may move, something changes, quotas. Raises ManifestLayersNotFound,
-    ReferencedImagesNotFound, ImageTagAlreadyExists, ImageAlreadyExists, TooManyImages, TooManyTagsOnImage. A subject need
-    not exist (OCI distribution specification, "Pushing Manifests with Subject").
+    In this order: references exist, the tag may move, quotas. Raises ManifestLayersNotFound, ReferencedImagesNotFound,
+    ImageTagAlreadyExists, TooManyImages, TooManyTagsOnImage. A subject need not exist (OCI distribution specification,
+    "Pushing Manifests with Subject").
     """
     name, account = repository.name, repository.registry.account
-    missing = _missing(manifest.blobs, shelf.blobs)
-    if missing:
+    if missing := _missing(manifest.blobs, shelf.blobs):
         raise ManifestLayersNotFound(missing, name, account)
-    missing = _missing(manifest.images, shelf.images)
-    if missing:
+    if missing := _missing(manifest.images, shelf.images):
         raise ReferencedImagesNotFound(missing, name, account)
     if tag and shelf.tagged and not repository.mutability.may_move(tag):
         raise ImageTagAlreadyExists(tag, name)
-    same_tag = tag is None or shelf.tagged == manifest.digest
-    if shelf.known and same_tag:
-        raise ImageAlreadyExists(manifest.digest, tag, name, account)
+    move_tag = tag is not None and shelf.tagged != manifest.digest
     if not shelf.known and shelf.image_count >= MAX_IMAGES:
         raise TooManyImages(name, account, MAX_IMAGES)
-    if tag and not same_tag and shelf.tag_count >= MAX_TAGS:
+    if tag and move_tag and shelf.tag_count >= MAX_TAGS:
         raise TooManyTagsOnImage(tag, name, account, MAX_TAGS)
-    return PutPlan(add=not shelf.known, move_tag=tag is not None, size=_size(manifest, shelf))
+    return PutPlan(add=not shelf.known, move_tag=move_tag, size=_size(manifest, shelf))
 
 
 def _missing(references: tuple[Descriptor, ...], held: Mapping[Digest, int]) -> tuple[Digest, ...]:
@@ -137,22 +132,40 @@ class ImageFailure:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Removal:
-    """What one id of BatchDeleteImage removes: one tag, or the whole image with the tags that it has."""
+class FoundImages:
+    """The images that the ids of one batch name."""
 
-    tags: tuple[Tag, ...]
-    image: bool
+    def __init__(self, images: Iterable[Image]) -> None:
+        self._by_digest = {image.digest: image for image in images}
+        self._by_tag = {tag: image for image in self._by_digest.values() for tag in image.tags}
+
+    def resolve(self, wanted: ImageId) -> Image | ImageFailure:
+        """Return the image that an id names, or ECR's reason why there is none."""
+        digest, tag = wanted.digest, wanted.tag
+        if digest is None and tag is None:
+            return _invalid(wanted, "MissingDigestAndTag", "both tag and digest cannot be null")
+        if digest is not None and not looks_like_digest(digest):
+            return _invalid(wanted, "InvalidImageDigest", f"image digest should satisfy the regex '{DIGEST_PATTERN}'")
+        if tag is not None and parse_tag(tag) is None:
+            return _invalid(wanted, "InvalidImageTag", f"image tag should satisfy the regex '{TAG_PATTERN}'")
+        by_tag = self._by_tag.get(Tag(tag)) if tag is not None else None
+        found = by_tag if digest is None else self._by_digest.get(Digest(digest))
+        if found is None or (tag is not None and by_tag is None):
+            return ImageFailure(wanted, "ImageNotFound", str(ManifestNotFound()))
+        if by_tag is not None and by_tag.digest != found.digest:
+            return _invalid(wanted, "ImageTagDoesNotMatchDigest", "given tag does not map to the given digest")
+        return found
 
 
-def plan_delete(tags: Set[Tag], by_tag: Tag | None, indexes: tuple[Digest, ...]) -> Removal:
-    """Decide what deleting an image does, named by one of its ``tags`` or by its digest.
+def _invalid(wanted: ImageId, code: str, reason: str) -> ImageFailure:
+    return ImageFailure(wanted, code, f"Invalid request parameters: {reason}")
 
-    A tag that is not the last one is only taken off. Raises ImageReferenced where the image itself would go while
-    ``indexes`` refer to it.
+
+def removed_tags(image: Image, wanted: Iterable[ImageId]) -> frozenset[Tag] | None:
+    """Return the tags that deleting ``wanted``, all ids of one image, takes off it; None where the image itself goes.
+
+    It goes when an id names it by digest alone, or when none of its tags would be left.
     """
-    if by_tag and len(tags) > 1:
-        return Removal((by_tag,), image=False)
-    if indexes:
-        raise ImageReferenced(indexes)
-    return Removal(tuple(sorted(tags)), image=True)
+    tags = frozenset(Tag(each.tag) for each in wanted if each.tag is not None)
+    by_digest = any(each.tag is None for each in wanted)
+    return None if by_digest or tags >= frozenset(image.tags) else tags

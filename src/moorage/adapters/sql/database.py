@@ -12,11 +12,13 @@ from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import OperationalError
 
 from moorage.adapters.sql.identities import SqlIdentityRows
 from moorage.adapters.sql.images import SqlImageRows
 from moorage.adapters.sql.layers import SqlLayerRows, SqlUploadRows
 from moorage.adapters.sql.repositories import SqlRepositoryRows
+from moorage.core.errors import StorageFull
 
 BUSY_SECONDS = 30
 """How long a write waits for the writes of other processes."""
@@ -71,7 +73,7 @@ class SqlDatabase:
             with self.engine.begin() as connection:
                 yield SqlTransaction(connection)
             return
-        with self._turn, self.engine.connect().execution_options(moorage_begin="BEGIN IMMEDIATE") as connection, connection.begin():
+        with _disk_full_refused(), self._turn, self.engine.connect().execution_options(moorage_begin="BEGIN IMMEDIATE") as connection, connection.begin():
             yield SqlTransaction(connection)
 
     @contextmanager
@@ -85,6 +87,17 @@ class SqlDatabase:
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+
+
+@contextmanager
+def _disk_full_refused() -> Iterator[None]:
+    """Turn SQLite's word for a full disk into the refusal; the transaction was rolled back."""
+    try:
+        yield
+    except OperationalError as error:
+        if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_FULL:
+            raise
+        raise StorageFull from error
 
 
 def _sqlite(url: str, connections: int) -> Engine:

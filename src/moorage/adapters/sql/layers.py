@@ -65,7 +65,7 @@ class SqlLayerRows:
 
     def mount(self, repository: Repository, digest: Digest, at: datetime) -> None:
         """Note that the repository holds content that is stored already."""
-        self.confirm([digest], at)
+        self._connection.execute(update(contents).where(contents.c.digest == digest).values(confirmed_at=to_seconds(at)))
         self._hold(repository, digest)
 
     def _hold(self, repository: Repository, digest: Digest) -> None:
@@ -75,10 +75,6 @@ class SqlLayerRows:
     def referenced(self, repository: Repository, digest: Digest) -> bool:
         """Tell whether an image of the repository refers to the blob."""
         return self._connection.execute(_referenced, {"id": repository.id, "digest": digest}).first() is not None
-
-    def confirm(self, digests: Sequence[Digest], at: datetime) -> None:
-        """Note that a client was told that the contents exist."""
-        self._connection.execute(update(contents).where(contents.c.digest.in_(digests)).values(confirmed_at=to_seconds(at)))
 
 
 class SqlUploadRows:

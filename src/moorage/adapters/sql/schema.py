@@ -23,6 +23,11 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
+# Pages are in the order of code points everywhere, whatever the locale of the server.
+def _ordered(length: int) -> String:
+    return String(length, collation="C").with_variant(String(length), "sqlite")
+
+
 # SQLite counts rows itself only where the key is its INTEGER.
 RowId = BigInteger().with_variant(Integer, "sqlite")
 
@@ -53,7 +58,7 @@ users = Table(
     metadata,
     Column("account", String(12), _owner("accounts.id"), primary_key=True),
     # Names that differ only in case are one name to IAM.
-    Column("name_key", String(64), primary_key=True),
+    Column("name_key", _ordered(64), primary_key=True),
     Column("name", String(64), nullable=False),
     Column("id", String(64), nullable=False, unique=True),
     Column("path", String(512), nullable=False),
@@ -81,7 +86,7 @@ inline_policies = Table(
     "inline_policies",
     metadata,
     Column("user_id", String(64), _owner("users.id"), primary_key=True),
-    Column("name_key", String(128), primary_key=True),
+    Column("name_key", _ordered(128), primary_key=True),
     Column("name", String(128), nullable=False),
     Column("document", Text, nullable=False),
 )
@@ -109,7 +114,7 @@ repositories = Table(
     Column("id", RowId, primary_key=True, autoincrement=True),
     Column("account", String(12), nullable=False),
     Column("region", String(32), nullable=False),
-    Column("name", String(256), nullable=False),
+    Column("name", _ordered(256), nullable=False),
     Column("created_at", Double, nullable=False),
     Column("mutability", String(32), nullable=False),
     Column("exclusions", Text, nullable=False),
@@ -152,7 +157,7 @@ tags = Table(
     "tags",
     metadata,
     Column("repository_id", RowId, _owner("repositories.id"), primary_key=True),
-    Column("name", String(300, collation="C").with_variant(String(300), "sqlite"), primary_key=True),
+    Column("name", _ordered(300), primary_key=True),
     Column("image_id", RowId, _owner("images.id"), nullable=False),
     Index("tags_by_image", "image_id", "name"),
 )

@@ -14,6 +14,9 @@ from moorage.core.errors import IdentityInvalid, InvalidParameter, Refused
 from moorage.core.names import TAG_PATTERN
 from moorage.web.aws.errors import Malformed
 
+MAX_SHOWN = 2000
+"""Characters of a refused value that a sentence repeats."""
+
 Check = Callable[[Any], Any]
 """Returns the clean value, or raises: Malformed for another type, _Broken for a constraint."""
 
@@ -49,7 +52,8 @@ def ecr_words(path: str, value: Any, broken: Constraint) -> Refused:  # noqa: AR
 
 def common_words(path: str, value: Any, broken: Constraint) -> Refused:
     """Refuse as IAM and STS do (IAM API Reference, "Common Errors", ValidationError)."""
-    shown = "null" if value is None else f"'{value}'"
+    text = f"[{', '.join(map(str, value))}]" if isinstance(value, list) else str(value)
+    shown = "null" if value is None else f"'{text[:MAX_SHOWN]}'"
     at = ".".join(part[:1].lower() + part[1:] for part in path.split("."))
     reason = f"Value {shown} at '{at}' failed to satisfy constraint: {broken.common}"
     return IdentityInvalid(f"1 validation error detected: {reason}")
@@ -277,10 +281,14 @@ def _bound(kind: str, bound: str, words: str, limit: int) -> Constraint:
 
 
 def _matcher(pattern: str) -> Callable[[str], object]:
-    """Return the whole match of one of the model's patterns, which are Java's: ``\\w`` and ``\\d`` are ASCII there."""
+    """Return the whole match of one of the model's patterns; they are Java's, whose word characters are ASCII."""
     text = _LINEAR.get(pattern, pattern)
     if r"\p{" not in text:
         return re.compile(text, re.ASCII).fullmatch
-    for java, python in ((r"\p{L}", r"\w"), (r"\p{N}", r"\w"), (r"\p{Z}", "\x20\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000")):
+    for java, python in (
+        (r"\p{L}", r"\w"),
+        (r"\p{N}", r"\w"),
+        (r"\p{Z}", "\x20\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"),
+    ):
         text = text.replace(java, python)
     return re.compile(text).fullmatch

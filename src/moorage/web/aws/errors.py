@@ -43,6 +43,16 @@ class NotPosted(DoorError):
         return "This is an AWS API: it answers signed POST requests to / in AWS JSON 1.1 or the query protocol."
 
 
+@dataclass(eq=False)
+class RequestTooLarge(DoorError):
+    """A body of more bytes than the door takes."""
+
+    limit: int
+
+    def __str__(self) -> str:
+        return f"The request body is larger than {self.limit} bytes"
+
+
 @dataclass(frozen=True, slots=True)
 class AwsError:
     """The code and status of a refusal; ``query`` are those of the query protocol where they differ.
@@ -85,6 +95,7 @@ AWS_ERRORS: dict[type[e.Refused], AwsError] = {
     Malformed: AwsError("SerializationException", 400, ("MalformedInput", 400)),
     UnknownOperation: AwsError("UnknownOperationException", 400, ("InvalidAction", 400)),
     NotPosted: AwsError("UnknownOperationException", 405, ("InvalidAction", 405)),
+    RequestTooLarge: AwsError("RequestEntityTooLargeException", 413, ("RequestEntityTooLarge", 413)),
     # signatures
     e.CredentialsInvalid: AwsError("UnrecognizedClientException", 400, ("InvalidClientTokenId", 403)),
     e.SignatureDoesNotMatch: _BAD_SIGNATURE,

@@ -4,6 +4,7 @@ Neither IAM nor STS renames a member, flattens a list or writes an attribute, so
 """
 
 import re
+from base64 import b64encode
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -67,7 +68,7 @@ def _read(shape: Any, node: Any) -> Any:
         return [] if node == "" else [_read(shape.member, item) for item in _items(node, "member")]
     if kind == "map":
         entries = [] if node == "" else [_branch(entry) for entry in _items(node, "entry")]
-        return {entry.get("key"): _read(shape.value, entry.get("value")) for entry in entries if "key" in entry}
+        return {_read(shape.key, entry.get("key")): _read(shape.value, entry.get("value")) for entry in entries}
     if type(node) is not str:
         raise Malformed("A structure was found where a text was expected")
     return _SCALARS.get(kind, str)(node)
@@ -108,7 +109,9 @@ def write(service: Service, operation: Operation, result: Mapping[str, Any] | No
     if operation.output is not None:
         inner = _element(f"{operation.name}Result", _write(operation.output, result or {}))
     metadata = _element("ResponseMetadata", _element("RequestId", _text(request_id)))
-    return f'<{operation.name}Response xmlns="{service.namespace}">{inner}{metadata}</{operation.name}Response>\n'.encode()
+    return (
+        f'<{operation.name}Response xmlns="{service.namespace}">{inner}{metadata}</{operation.name}Response>\n'.encode()
+    )
 
 
 def write_error(namespace: str, code: str, status: int, message: str, request_id: str) -> bytes:
@@ -144,6 +147,8 @@ def _write(shape: Any, value: Any) -> str:
         return _moment(value)
     if kind == "boolean":
         return "true" if value else "false"
+    if kind == "blob":
+        return b64encode(value).decode()
     return _text(str(value))
 
 

@@ -76,7 +76,9 @@ def parse(headers: Sequence[tuple[bytes, bytes]]) -> Signature:
     parts = _parts(values["authorization"].decode("latin-1"))
     credential = parts["Credential"].rsplit("/", 4)
     if len(credential) != 5:  # noqa: PLR2004 - key, day, region, service, terminator
-        raise SignatureIncomplete("Credential must have exactly 5 slash-delimited elements: keyid/date/region/service/term.")
+        raise SignatureIncomplete(
+            "Credential must have exactly 5 slash-delimited elements: keyid/date/region/service/term."
+        )
     access_key_id, day, region, service, terminator = credential
     if terminator != "aws4_request":
         raise ScopeInvalid("Credential should be scoped with a valid terminator: 'aws4_request'.")
@@ -151,7 +153,9 @@ def _joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, bytes]:
 def _parts(header: str) -> dict[str, str]:
     algorithm, _, rest = header.partition(" ")
     if algorithm != ALGORITHM:
-        raise SignatureIncomplete(f"Unsupported AWS 'algorithm': the Authorization header must begin with '{ALGORITHM}'.")
+        raise SignatureIncomplete(
+            f"Unsupported AWS 'algorithm': the Authorization header must begin with '{ALGORITHM}'."
+        )
     pairs = [part.strip().partition("=") for part in rest.split(",")]
     parts = {name: value for name, _, value in pairs}
     missing = [name for name in ("Credential", "Signature", "SignedHeaders") if not parts.get(name)]

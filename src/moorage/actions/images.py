@@ -1,0 +1,234 @@
+"""What a caller may ask of images. A push of a manifest and PutImage are the same action."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import timedelta
+
+from moorage.actions.access import Guard
+from moorage.actions.steps import found, locked
+from moorage.core.calls import Call
+from moorage.core.digests import Digest, parse_digest
+from moorage.core.errors import (
+    ImageDigestDoesNotMatch,
+    ImageNotFound,
+    ImageReferenced,
+    InvalidParameter,
+    ManifestNotFound,
+    RepositoryNotFound,
+)
+from moorage.core.images import FoundImages, Image, ImageFailure, ImageId, Served, TagStatus, plan_put, removed_tags
+from moorage.core.manifests import INDEXES, Manifest, parse_manifest
+from moorage.core.names import RepositoryName, Tag
+from moorage.core.repositories import Repository
+from moorage.ports import Database, Transaction
+
+PULL_NOTED_EVERY = timedelta(hours=1)
+"""How exact lastRecordedPullTime is; ECR promises 24 hours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """What a put found and did; ``changed`` is false where image and tag were there already."""
+
+    manifest: Manifest
+    changed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Got:
+    """One entry of BatchGetImage."""
+
+    image: Image
+    tag: Tag | None
+    content: bytes
+
+
+class Images:
+    """Actions on images; each raises AccessDenied without the right to it, and RepositoryNotFound."""
+
+    def __init__(self, database: Database, guard: Guard) -> None:
+        self._database = database
+        self._guard = guard
+
+    def put(
+        self, call: Call, name: RepositoryName, content: bytes, *, media_type: str | None, tag: Tag | None, digest: str | None
+    ) -> Put:
+        """Store a manifest and point a tag at it.
+
+        ``digest`` is what the caller says that the bytes hash to. Refusals come in ECR's order: rights, repository,
+        manifest, digest, references, immutability, quotas (InvalidParameter, ImageDigestDoesNotMatch and those of plan_put).
+        """
+        parsed = _parsed(content, media_type)
+        with self._database.write() as tx:
+            repository = locked(tx, self._guard, call, "ecr:PutImage", name)
+            if isinstance(parsed, InvalidParameter):
+                raise parsed
+            if digest is not None and digest != parsed.digest:
+                raise ImageDigestDoesNotMatch(digest, name, call.registry.account)
+            plan = plan_put(repository, tx.images.shelf(repository, parsed, tag), parsed, tag)
+            if plan.add:
+                tx.images.add(repository, parsed, plan.size, call.at)
+            if plan.move_tag and tag:
+                tx.images.point_tag(repository, tag, parsed.digest)
+        return Put(parsed, plan.add or plan.move_tag)
+
+    def pull(self, call: Call, name: RepositoryName, reference: Digest | Tag) -> Served:
+        """Return a manifest by tag or digest; raises ManifestNotFound."""
+        with self._database.read() as tx:
+            self._guard.allow(tx, call, "ecr:BatchGetImage", call.registry.repository_arn(name))
+            served = tx.images.by_reference(call.registry, name, reference)
+            if served is None:
+                if tx.repositories.get(call.registry, name) is None:
+                    raise RepositoryNotFound(name, call.registry.account)
+                raise ManifestNotFound
+        return served
+
+    def pull_is_news(self, call: Call, image: Served | Image) -> bool:
+        """Tell whether a pull has to be noted by ``note_pulls``."""
+        return image.pulled_at is None or call.at - image.pulled_at > PULL_NOTED_EVERY
+
+    def note_pulls(self, call: Call, images: list[int]) -> None:
+        """Note that images were pulled now."""
+        with self._database.write() as tx:
+            for image in images:
+                tx.images.record_pull(image, call.at)
+
+    def get(self, call: Call, name: RepositoryName, ids: list[ImageId]) -> tuple[list[Got], list[ImageFailure]]:
+        """Return manifests: one entry per id by tag, one per tag of the image by digest; and the ids that name nothing."""
+        got: dict[tuple[Digest, Tag | None], Got] = {}
+        failures = []
+        with self._database.read() as tx:
+            repository = found(tx, self._guard, call, "ecr:BatchGetImage", name)
+            images = _find(tx, repository, ids)
+            content = tx.images.content(images) if images else {}
+        named = FoundImages(images)
+        for wanted in ids:
+            image = named.resolve(wanted)
+            if isinstance(image, ImageFailure):
+                failures.append(image)
+                continue
+            tags = (Tag(wanted.tag),) if wanted.tag is not None else image.tags or (None,)
+            got |= {(image.digest, tag): Got(image, tag, content[image.digest]) for tag in tags}
+        news = {entry.image.id for entry in got.values() if self.pull_is_news(call, entry.image)}
+        if news:
+            self.note_pulls(call, sorted(news))
+        return list(got.values()), failures
+
+    def delete(self, call: Call, name: RepositoryName, ids: list[ImageId]) -> tuple[list[ImageId], list[ImageFailure]]:
+        """Delete images and tags; return what was removed, once each, and the ids that could not be.
+
+        A tag that is not the image's last one is only taken off. Indexes go before the images that they refer to, in
+        whichever order they were named.
+        """
+        removed: list[ImageId] = []
+        failures = []
+        wanted_of: dict[int, list[ImageId]] = defaultdict(list)
+        with self._database.write() as tx:
+            repository = locked(tx, self._guard, call, "ecr:BatchDeleteImage", name)
+            images = _find(tx, repository, ids)
+            named = FoundImages(images)
+            for wanted in ids:
+                image = named.resolve(wanted)
+                if isinstance(image, ImageFailure):
+                    failures.append(image)
+                else:
+                    wanted_of[image.id].append(wanted)
+            for image in sorted(images, key=lambda each: each.media_type not in INDEXES):
+                if image.id in wanted_of:
+                    gone, kept = _remove(tx, repository, image, wanted_of[image.id])
+                    removed += gone
+                    failures += kept
+        return removed, failures
+
+    def delete_manifest(self, call: Call, name: RepositoryName, digest: Digest) -> None:
+        """Delete an image by its digest; raises ManifestNotFound, ImageReferenced."""
+        with self._database.write() as tx:
+            repository = locked(tx, self._guard, call, "ecr:BatchDeleteImage", name)
+            images = tx.images.find(repository, digests=[digest], tags=[])
+            if not images:
+                raise ManifestNotFound
+            if indexes := tx.images.indexes_of(repository, digest):
+                raise ImageReferenced(indexes)
+            tx.images.remove(images[0])
+
+    def untag(self, call: Call, name: RepositoryName, tag: Tag) -> None:
+        """Take a tag off its image, which stays (OCI distribution specification, "Deleting tags"); raises ManifestNotFound."""
+        with self._database.write() as tx:
+            repository = locked(tx, self._guard, call, "ecr:BatchDeleteImage", name)
+            if not tx.images.find(repository, digests=[], tags=[tag]):
+                raise ManifestNotFound
+            tx.images.untag(repository, [tag])
+
+    def pairs(
+        self, call: Call, name: RepositoryName, status: TagStatus, after: tuple[int, str], limit: int
+    ) -> list[tuple[int, Digest, Tag | None]]:
+        """Return up to ``limit`` pairs of image and tag in the order in which the images came, those after ``after``."""
+        with self._database.read() as tx:
+            repository = found(tx, self._guard, call, "ecr:ListImages", name)
+            return tx.images.pair_page(repository, status, after, limit)
+
+    def tags(self, call: Call, name: RepositoryName, after: str, limit: int) -> list[Tag]:
+        """Return up to ``limit`` tags in lexical order, those after ``after``."""
+        with self._database.read() as tx:
+            return tx.images.tag_page(found(tx, self._guard, call, "ecr:ListImages", name), after, limit)
+
+    def page(self, call: Call, name: RepositoryName, status: TagStatus, after: int, limit: int) -> list[Image]:
+        """Return up to ``limit`` images in the order in which they came, those after the id ``after``."""
+        with self._database.read() as tx:
+            return tx.images.page(found(tx, self._guard, call, "ecr:DescribeImages", name), status, after, limit)
+
+    def describe(self, call: Call, name: RepositoryName, ids: list[ImageId]) -> list[Image]:
+        """Return images by their ids, each once; raises ImageNotFound with the first that is missing."""
+        with self._database.read() as tx:
+            repository = found(tx, self._guard, call, "ecr:DescribeImages", name)
+            named = FoundImages(_find(tx, repository, ids))
+        described = {}
+        for wanted in ids:
+            image = named.resolve(wanted)
+            if isinstance(image, ImageFailure):
+                raise _described_failure(image, name, call)
+            described[image.digest] = image
+        return list(described.values())
+
+    def referrers(
+        self, call: Call, name: RepositoryName, subject: Digest, artifact_type: str | None, after: int, limit: int
+    ) -> list[tuple[Image, bytes]]:
+        """Return up to ``limit`` images with that subject and their manifests, those after the id ``after``."""
+        with self._database.read() as tx:
+            repository = found(tx, self._guard, call, "ecr:BatchGetImage", name)
+            images = tx.images.referrers(repository, subject, artifact_type, after, limit)
+            content = tx.images.content(images) if images else {}
+        return [(image, content[image.digest]) for image in images]
+
+
+def _parsed(content: bytes, media_type: str | None) -> Manifest | InvalidParameter:
+    """Parse before the transaction, refuse within it: whether the repository exists is said first."""
+    try:
+        return parse_manifest(content, media_type)
+    except InvalidParameter as refusal:
+        return refusal
+
+
+def _find(tx: Transaction, repository: Repository, ids: list[ImageId]) -> list[Image]:
+    digests = [each.digest for each in ids if each.digest is not None and parse_digest(each.digest)]
+    return tx.images.find(repository, digests=digests, tags=[each.tag for each in ids if each.tag is not None])
+
+
+def _remove(
+    tx: Transaction, repository: Repository, image: Image, wanted: list[ImageId]
+) -> tuple[list[ImageId], list[ImageFailure]]:
+    tags = removed_tags(image, wanted)
+    if tags is not None:
+        tx.images.untag(repository, sorted(tags))
+        return [ImageId(image.digest, tag) for tag in sorted(tags)], []
+    if indexes := tx.images.indexes_of(repository, image.digest):
+        reason = str(ImageReferenced(indexes))
+        return [], [ImageFailure(each, "ImageReferencedByManifestList", reason) for each in wanted]
+    tx.images.remove(image)
+    return [ImageId(image.digest, tag) for tag in image.tags or (None,)], []
+
+
+def _described_failure(failure: ImageFailure, name: RepositoryName, call: Call) -> ImageNotFound | InvalidParameter:
+    if failure.code.startswith("Invalid") or failure.code == "MissingDigestAndTag":
+        return InvalidParameter("imageIds", failure.reason.removeprefix("Invalid request parameters: "))
+    return ImageNotFound(failure.id.digest, failure.id.tag, name, call.registry.account)

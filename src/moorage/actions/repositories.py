@@ -1,0 +1,125 @@
+"""What a caller may ask of repositories and of the registry as a whole."""
+
+from dataclasses import replace
+
+from moorage.actions.access import Guard
+from moorage.actions.steps import found, locked
+from moorage.core.calls import Call
+from moorage.core.errors import RepositoryAlreadyExists, RepositoryNotEmpty, RepositoryNotFound, TooManyRepositories
+from moorage.core.names import RepositoryName
+from moorage.core.repositories import MAX_REPOSITORIES, Repository, TagMutability, with_tags
+from moorage.core.settings import DEFAULTS, check_setting
+from moorage.ports import Database
+
+
+class Repositories:
+    """Actions on repositories; each raises AccessDenied where the caller has no right to it."""
+
+    def __init__(self, database: Database, guard: Guard) -> None:
+        self._database = database
+        self._guard = guard
+
+    def create(self, call: Call, wanted: Repository, tags: dict[str, str]) -> Repository:
+        """Create a repository with its resource tags; raises RepositoryAlreadyExists, TooManyTags, TooManyRepositories."""
+        with_tags(wanted.arn, {}, tags)
+        requested = {f"aws:requesttag/{key.lower()}": value for key, value in tags.items()}
+        context = {**requested, "aws:tagkeys": list(tags)} if tags else {}
+        with self._database.write() as tx:
+            self._guard.allow(tx, call, "ecr:CreateRepository", wanted.arn, context)
+            if tags:
+                self._guard.allow(tx, call, "ecr:TagResource", wanted.arn, context)
+            tx.repositories.lock_registry(call.registry)
+            if tx.repositories.get(call.registry, wanted.name):
+                raise RepositoryAlreadyExists(wanted.name, call.registry.account)
+            if tx.repositories.count(call.registry) >= MAX_REPOSITORIES:
+                raise TooManyRepositories(call.registry.account, MAX_REPOSITORIES)
+            repository = tx.repositories.add(wanted)
+            tx.repositories.set_tags(repository, tags)
+        return repository
+
+    def named(self, call: Call, names: list[RepositoryName]) -> list[Repository]:
+        """Return the repositories named, in that order; raises RepositoryNotFound with the first that is missing."""
+        with self._database.read() as tx:
+            for name in names:
+                self._guard.allow(tx, call, "ecr:DescribeRepositories", call.registry.repository_arn(name))
+            known = {repository.name: repository for repository in tx.repositories.named(call.registry, names)}
+        for name in names:
+            if name not in known:
+                raise RepositoryNotFound(name, call.registry.account)
+        return [known[name] for name in dict.fromkeys(names)]
+
+    def page(self, call: Call, after: str, limit: int) -> list[Repository]:
+        """Return up to ``limit`` repositories of the registry in the order of their names."""
+        with self._database.read() as tx:
+            self._guard.allow(tx, call, "ecr:DescribeRepositories", call.registry.repository_arn("*"))
+            return tx.repositories.page(call.registry, after, limit)
+
+    def delete(self, call: Call, name: RepositoryName, *, force: bool) -> Repository:
+        """Forget a repository and all that is in it; raises RepositoryNotEmpty where it holds images, unless forced."""
+        with self._database.write() as tx:
+            repository = locked(tx, self._guard, call, "ecr:DeleteRepository", name)
+            if not force and tx.images.any(repository):
+                raise RepositoryNotEmpty(name, call.registry.account)
+            tx.repositories.remove(repository)
+        return repository
+
+    def put_mutability(self, call: Call, name: RepositoryName, mutability: TagMutability) -> Repository:
+        """Say which tags may move from now on."""
+        with self._database.write() as tx:
+            repository = replace(locked(tx, self._guard, call, "ecr:PutImageTagMutability", name), mutability=mutability)
+            tx.repositories.update(repository)
+        return repository
+
+    def put_scanning(self, call: Call, name: RepositoryName, *, scan_on_push: bool) -> Repository:
+        """Say whether images are to be scanned when they are pushed."""
+        with self._database.write() as tx:
+            repository = replace(
+                locked(tx, self._guard, call, "ecr:PutImageScanningConfiguration", name), scan_on_push=scan_on_push
+            )
+            tx.repositories.update(repository)
+        return repository
+
+    def tag(self, call: Call, name: RepositoryName, tags: dict[str, str]) -> None:
+        """Add resource tags, over those of the same keys; raises TooManyTags."""
+        context = {f"aws:requesttag/{key.lower()}": value for key, value in tags.items()} | {"aws:tagkeys": list(tags)}
+        with self._database.write() as tx:
+            self._guard.allow(tx, call, "ecr:TagResource", call.registry.repository_arn(name), context)
+            repository = tx.repositories.lock(call.registry, name)
+            if repository is None:
+                raise RepositoryNotFound(name, call.registry.account)
+            tx.repositories.set_tags(repository, with_tags(repository.arn, tx.repositories.tags(repository), tags))
+
+    def untag(self, call: Call, name: RepositoryName, keys: list[str]) -> None:
+        """Remove resource tags; a key that is not there is no error."""
+        with self._database.write() as tx:
+            self._guard.allow(tx, call, "ecr:UntagResource", call.registry.repository_arn(name), {"aws:tagkeys": keys})
+            repository = tx.repositories.lock(call.registry, name)
+            if repository is None:
+                raise RepositoryNotFound(name, call.registry.account)
+            left = {key: value for key, value in tx.repositories.tags(repository).items() if key not in keys}
+            tx.repositories.set_tags(repository, left)
+
+    def tags(self, call: Call, name: RepositoryName) -> dict[str, str]:
+        """Return the resource tags."""
+        with self._database.read() as tx:
+            return tx.repositories.tags(found(tx, self._guard, call, "ecr:ListTagsForResource", name))
+
+    def describe_registry(self, call: Call) -> None:
+        """Check that the caller may describe the registry; there is nothing to read yet."""
+        with self._database.read() as tx:
+            self._guard.allow(tx, call, "ecr:DescribeRegistry", "*")
+
+    def setting(self, call: Call, name: str) -> str:
+        """Return an account setting; raises ValidationFailed for a name that is none."""
+        check_setting(name)
+        with self._database.read() as tx:
+            self._guard.allow(tx, call, "ecr:GetAccountSetting", "*", {"ecr:accountsetting": name})
+            return tx.repositories.settings(call.registry).get(name, DEFAULTS[name])
+
+    def put_setting(self, call: Call, name: str, value: str) -> None:
+        """Store an account setting; raises ValidationFailed for a name or value that is none."""
+        check_setting(name, value)
+        with self._database.write() as tx:
+            self._guard.allow(tx, call, "ecr:PutAccountSetting", "*", {"ecr:accountsetting": name})
+            tx.repositories.lock_registry(call.registry)
+            tx.repositories.put_setting(call.registry, name, value)

@@ -1,0 +1,182 @@
+"""What a caller may ask of uploads: start, go on, complete, cancel. Bytes first, row second."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from moorage.actions.access import Guard
+from moorage.actions.steps import found, locked
+from moorage.core.calls import Call
+from moorage.core.digests import Digest
+from moorage.core.errors import AccessDenied, UploadNotFound
+from moorage.core.names import RepositoryName, UploadId, parse_upload
+from moorage.core.repositories import Repository
+from moorage.core.settings import DEFAULTS
+from moorage.core.uploads import Upload, chosen, completed_parts, continues, grown, with_part
+from moorage.ports import Blobs, Database, Transaction, Writer
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The layer that an upload became; ``new`` is false where the repository held it already."""
+
+    digest: Digest
+    new: bool
+
+
+class Session:
+    """One request's hold on an upload: nobody else writes to it until ``close``."""
+
+    def __init__(self, name: RepositoryName, upload: Upload, writer: Writer) -> None:
+        self.name = name
+        self.upload = upload
+        self.writer = writer
+        self.received = 0
+        writer.start(upload.size)
+
+    def write(self, chunk: bytes) -> None:
+        """Take more bytes; raises LayerTooLarge, StorageFull."""
+        grown(self.upload, self.received + len(chunk))
+        self.writer.write(chunk)
+        self.received += len(chunk)
+
+    def close(self) -> None:
+        """Let go; bytes that were not kept or completed do not count."""
+        self.writer.close()
+
+
+class Uploads:
+    """Actions on uploads; each raises AccessDenied without the right to it, RepositoryNotFound, UploadNotFound."""
+
+    def __init__(self, database: Database, blobs: Blobs, guard: Guard, new_id: Callable[[], UploadId]) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._guard = guard
+        self._new_id = new_id
+
+    def start(self, call: Call, name: RepositoryName) -> Upload:
+        """Start an upload."""
+        with self._database.write() as tx:
+            repository = locked(tx, self._guard, call, "ecr:InitiateLayerUpload", name)
+            upload = Upload(id=self._new_id(), repository_id=repository.id, started_at=call.at)
+            tx.uploads.add(upload)
+        return upload
+
+    def start_at_once(self, call: Call, name: RepositoryName) -> Session:
+        """Start an upload that the same request will complete; it has no row that another could find."""
+        with self._database.read() as tx:
+            repository = found(tx, self._guard, call, "ecr:InitiateLayerUpload", name)
+            self._guard.allow(tx, call, "ecr:UploadLayerPart", repository.arn)
+        upload = Upload(id=self._new_id(), repository_id=repository.id, started_at=call.at)
+        return Session(name, upload, self._blobs.writer(upload.id))
+
+    def resume(self, call: Call, name: RepositoryName, upload_id: str, first_byte: int | None, action: str) -> Session:
+        """Take hold of an upload to write to it, or to complete it.
+
+        ``first_byte`` is where the caller believes to go on, None where it does not say. Raises InvalidLayerPart where the
+        upload stands elsewhere, UploadBusy while another request holds it.
+        """
+        with self._database.read() as tx:
+            upload = _upload(tx, found(tx, self._guard, call, action, name), upload_id)
+        writer = self._blobs.writer(upload.id)
+        try:
+            # Read again now that nobody else can change it: it may have been completed before the hold was gained.
+            with self._database.read() as tx:
+                upload = _upload(tx, found(tx, self._guard, call, action, name), upload_id)
+            if first_byte is not None:
+                continues(upload, first_byte, call.registry, name)
+            return Session(name, upload, writer)
+        except BaseException:
+            writer.close()
+            raise
+
+    def keep(self, call: Call, session: Session) -> Upload:
+        """Acknowledge what the registry door received."""
+        return self._store(call, session, grown(session.upload, session.received))
+
+    def keep_part(self, call: Call, session: Session) -> Upload:
+        """Acknowledge one part of the AWS API."""
+        return self._store(call, session, with_part(session.upload, session.received))
+
+    def _store(self, call: Call, session: Session, upload: Upload) -> Upload:
+        with self._database.write() as tx:
+            repository = locked(tx, self._guard, call, "ecr:UploadLayerPart", session.name)
+            _locked_upload(tx, repository, upload.id)
+            tx.uploads.update(upload)
+        session.writer.keep()
+        return upload
+
+    def complete(self, call: Call, session: Session, offered: tuple[str, ...], *, parts: bool) -> Completed:
+        """Make an upload a layer of its repository.
+
+        Raises InvalidLayer where the bytes have none of the digests offered; ``parts`` applies the AWS API's rules too
+        (EmptyUpload, LayerPartTooSmall). Where the same content is stored already, the bytes received are dropped.
+        """
+        upload = grown(session.upload, session.received)
+        if parts:
+            completed_parts(upload, call.registry, session.name)
+        digest = chosen(session.writer.seal(), offered)
+        with self._database.write() as tx:
+            repository = locked(tx, self._guard, call, "ecr:CompleteLayerUpload", session.name)
+            if repository.id != upload.repository_id:
+                raise UploadNotFound(upload.id, session.name, call.registry.account)
+            new = digest not in tx.layers.get(repository, [digest])
+            key = tx.layers.add(repository, digest, upload.id, upload.size, call.at)
+            tx.uploads.remove(upload.id)
+        if key != upload.id:
+            self._blobs.delete(upload.id)
+        return Completed(digest, new)
+
+    def drop(self, session: Session) -> None:
+        """Throw the bytes of an upload away that ``start_at_once`` began and that did not complete."""
+        self._blobs.delete(session.upload.id)
+
+    def status(self, call: Call, name: RepositoryName, upload_id: str) -> Upload:
+        """Return how far an upload has come."""
+        with self._database.read() as tx:
+            return _upload(tx, found(tx, self._guard, call, "ecr:UploadLayerPart", name), upload_id)
+
+    def cancel(self, call: Call, name: RepositoryName, upload_id: str) -> None:
+        """Forget an upload and its bytes; raises UploadBusy while another request writes to it."""
+        session = self.resume(call, name, upload_id, None, "ecr:UploadLayerPart")
+        try:
+            with self._database.write() as tx:
+                tx.uploads.remove(session.upload.id)
+            self._blobs.delete(session.upload.id)
+        finally:
+            session.close()
+
+    def mount(self, call: Call, name: RepositoryName, digest: Digest, source: RepositoryName) -> bool:
+        """Take a layer over from another repository of the registry, where all that ECR asks for is so.
+
+        It asks for the setting BLOB_MOUNTING, the right to pull from ``source``, an image there that refers to the layer, and
+        the same encryption (Amazon ECR User Guide, "Blob mounting"). Returns False where any is missing: an upload follows.
+        """
+        with self._database.write() as tx:
+            target = locked(tx, self._guard, call, "ecr:InitiateLayerUpload", name)
+            settings = tx.repositories.settings(call.registry)
+            if settings.get("BLOB_MOUNTING", DEFAULTS["BLOB_MOUNTING"]) != "ENABLED":
+                return False
+            try:
+                self._guard.allow(tx, call, "ecr:GetDownloadUrlForLayer", call.registry.repository_arn(source))
+            except AccessDenied:
+                return False
+            origin = tx.repositories.get(call.registry, source)
+            if origin is None or origin.encryption != target.encryption:
+                return False
+            if digest not in tx.layers.get(origin, [digest]) or not tx.layers.referenced(origin, digest):
+                return False
+            tx.layers.mount(target, digest, call.at)
+        return True
+
+
+def _upload(tx: Transaction, repository: Repository, upload_id: str) -> Upload:
+    parsed = parse_upload(upload_id)
+    upload = tx.uploads.get(repository, parsed) if parsed else None
+    if upload is None:
+        raise UploadNotFound(upload_id[:64], repository.name, repository.registry.account)
+    return upload
+
+
+def _locked_upload(tx: Transaction, repository: Repository, upload_id: UploadId) -> None:
+    if tx.uploads.lock(repository, upload_id) is None:
+        raise UploadNotFound(upload_id, repository.name, repository.registry.account)

@@ -1,0 +1,166 @@
+"""Blobs as files of one folder: ``<first two characters of the key>/<key>``.
+
+A file is written in place from its first byte to its last, by one writer at a time (an advisory lock keeps other
+processes out), and never again once its upload is completed. Durable means: file synced, then its directory entry.
+"""
+
+import errno
+import fcntl
+import hashlib
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from pathlib import Path
+
+from moorage.core.digests import Digest
+from moorage.core.errors import StorageFull, UploadBusy
+from moorage.core.names import UploadId
+
+CHUNK = 1024 * 1024
+RUNNING_HASHES = 10_000
+"""Uploads between two requests whose hash is kept; one that is pushed out is read again when it is sealed."""
+
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+class DiskBlobs:
+    """The port Blobs on a local file system."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._hashes: OrderedDict[UploadId, tuple[int, "hashlib._Hash"]] = OrderedDict()
+        self._lock = threading.Lock()
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def location(self, key: UploadId) -> Path:
+        """Return the file that holds the bytes."""
+        return self.folder / key[:2] / key
+
+    def writer(self, key: UploadId) -> "DiskWriter":
+        """Open bytes for writing, those of a new key too; raises UploadBusy while another writer has them."""
+        path = self.location(key)
+        try:
+            if not path.parent.exists():
+                path.parent.mkdir(mode=0o700, exist_ok=True)
+                _sync_folder(self.folder)
+            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise _refusal(error) from error
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(file)
+            raise UploadBusy(key) from None
+        return DiskWriter(self, key, file)
+
+    def chunks(self, key: UploadId, start: int, end: int) -> Iterator[bytes]:
+        """Yield the bytes from ``start`` up to and without ``end``."""
+        file = os.open(self.location(key), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            while start < end:
+                chunk = os.pread(file, min(CHUNK, end - start), start)
+                if not chunk:
+                    return
+                start += len(chunk)
+                yield chunk
+        finally:
+            os.close(file)
+
+    def delete(self, key: UploadId) -> None:
+        """Delete bytes; absent is not an error."""
+        self.forget_hash(key)
+        self.location(key).unlink(missing_ok=True)
+
+    def running_hash(self, key: UploadId, size: int) -> "hashlib._Hash | None":
+        """Return a copy of the hash of the first ``size`` bytes where it is known."""
+        if size == 0:
+            return hashlib.sha256()
+        with self._lock:
+            known = self._hashes.get(key)
+            return known[1].copy() if known and known[0] == size else None
+
+    def remember_hash(self, key: UploadId, size: int, running: "hashlib._Hash") -> None:
+        """Keep the hash of the first ``size`` bytes for the next request."""
+        with self._lock:
+            self._hashes[key] = (size, running.copy())
+            self._hashes.move_to_end(key)
+            while len(self._hashes) > RUNNING_HASHES:
+                self._hashes.popitem(last=False)
+
+    def forget_hash(self, key: UploadId) -> None:
+        """Drop what ``remember_hash`` kept."""
+        with self._lock:
+            self._hashes.pop(key, None)
+
+
+class DiskWriter:
+    """The port Writer; closing it gives the lock back."""
+
+    def __init__(self, blobs: DiskBlobs, key: UploadId, file: int) -> None:
+        self._blobs = blobs
+        self._key = key
+        self._file = file
+        self._offset = 0
+        self._started = 0
+        self._hash: "hashlib._Hash | None" = None
+
+    @property
+    def size(self) -> int:
+        """How many bytes there are."""
+        return os.fstat(self._file).st_size
+
+    def start(self, offset: int) -> None:
+        """Go on from ``offset``; what lies beyond it was never acknowledged and is dropped."""
+        if self.size > offset:
+            os.ftruncate(self._file, offset)
+        self._started = self._offset = offset
+        self._hash = self._blobs.running_hash(self._key, offset)
+
+    def write(self, chunk: bytes) -> None:
+        """Append bytes and hash them; raises StorageFull, and then gives back what was taken since the start."""
+        view = memoryview(chunk)
+        try:
+            while view:
+                written = os.pwrite(self._file, view, self._offset)
+                self._offset += written
+                view = view[written:]
+        except OSError as error:
+            os.ftruncate(self._file, self._started)
+            raise _refusal(error) from error
+        if self._hash is not None:
+            self._hash.update(chunk)
+
+    def keep(self) -> None:
+        """Let what was written count: the next writer of this process goes on without reading it again."""
+        if self._hash is not None:
+            self._blobs.remember_hash(self._key, self._offset, self._hash)
+
+    def seal(self) -> Digest:
+        """Make all bytes durable and return their digest."""
+        if self._hash is None:
+            self._hash = hashlib.sha256()
+            for chunk in self._blobs.chunks(self._key, 0, self._offset):
+                self._hash.update(chunk)
+        try:
+            os.fdatasync(self._file)
+            _sync_folder(self._blobs.location(self._key).parent)
+        except OSError as error:
+            raise _refusal(error) from error
+        return Digest(f"sha256:{self._hash.hexdigest()}")
+
+    def close(self) -> None:
+        """Let another writer in."""
+        os.close(self._file)
+
+
+def _sync_folder(folder: Path) -> None:
+    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def _refusal(error: OSError) -> Exception:
+    return StorageFull() if error.errno in _NO_SPACE else error

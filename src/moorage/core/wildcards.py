@@ -1,0 +1,228 @@
+"""Texts with wildcards and policy variables, matched in time that grows with the text and never explodes.
+
+A pattern is a row of pieces between ``*``: the first must begin the text, the last must end it, and each of the others is
+looked for from where the one before it ended, leftmost first. Leftmost is always right, because ``*`` takes up whatever
+lies between, so nothing is ever tried twice. ``?`` is one character of any kind.
+
+Policy variables (IAM User Guide, "IAM policy elements: Variables and tags"): ``${aws:username}`` stands for a value of the
+request, ``${aws:username, 'nobody'}`` has a default, and ``${*}``, ``${?}`` and ``${$}`` are those characters themselves.
+A value that was put in is always literal: its ``*`` matches nothing but ``*``, its ``:`` separates nothing.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+Matcher = Callable[[str], bool]
+Context = Mapping[str, str | Sequence[str]]
+"""The condition keys of a request, in lower case; a key that is absent has no entry."""
+
+ARN_SEGMENTS = 6
+
+
+class Text(NamedTuple):
+    """A part of a pattern; ``live`` tells whether its wildcards are wildcards."""
+
+    text: str
+    live: bool
+
+
+class Variable(NamedTuple):
+    """A place for a value of the request."""
+
+    key: str
+    default: str | None
+
+
+Part = Text | Variable
+
+# Its classes exclude one another, so that a text without an end of the variable is read once.
+_variable = re.compile(r"\$\{([^{}']*)(?:'([^']*)'\s*)?\}")
+_wildcard = re.compile(r"(\*|\?)")
+
+
+def parse_parts(text: str, *, variables: bool) -> tuple[Part, ...]:
+    """Split a text of a policy into parts; ``variables`` is false for documents of version 2008-10-17."""
+    if not variables or "${" not in text:
+        return (Text(text, live=True),)
+    parts: list[Part] = []
+    end = 0
+    for found in _variable.finditer(text):
+        name, default = found[1].strip(), found[2]
+        if default is not None and not name.endswith(","):
+            continue
+        parts.append(Text(text[end : found.start()], live=True))
+        end = found.end()
+        key = name.removesuffix(",").rstrip().lower()
+        parts.append(Text(key, live=False) if key in {"*", "?", "$"} else Variable(key, default))
+    parts.append(Text(text[end:], live=True))
+    return tuple(part for part in parts if part != ("", True))
+
+
+def has_variables(parts: Iterable[Part]) -> bool:
+    """Tell whether a pattern depends on the request."""
+    return any(isinstance(part, Variable) for part in parts)
+
+
+def resolve(parts: Iterable[Part], context: Context) -> list[Text] | None:
+    """Put the request's values in; None where one has neither a single value nor a default."""
+    texts: list[Text] = []
+    for part in parts:
+        if isinstance(part, Text):
+            texts.append(part)
+            continue
+        value = context.get(part.key, part.default)
+        if not isinstance(value, str):
+            return None
+        texts.append(Text(value, live=False))
+    return texts
+
+
+def glob(parts: Iterable[Text]) -> Matcher:
+    """Return the test of whole texts against a pattern."""
+    pieces = _pieces(parts)
+    if len(pieces) == 1:
+        return pieces[0].is_all
+    head, *between, tail = pieces
+    middle = tuple(piece for piece in between if piece.length)
+    shortest = head.length + tail.length
+    if not middle and not tail.length:
+        return head.begins
+
+    def matches(text: str) -> bool:
+        if len(text) < shortest or not head.begins(text):
+            return False
+        position, end = head.length, len(text) - tail.length
+        if not tail.stands(text, end):
+            return False
+        for piece in middle:
+            found = piece.find(text, position, end)
+            if found < 0:
+                return False
+            position = found + piece.length
+        return True
+
+    return matches
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What stands between two ``*``: a literal, or one with ``?`` in it."""
+
+    length: int
+    literal: str | None
+    holed: re.Pattern[str] | None
+
+    def is_all(self, text: str) -> bool:
+        return text == self.literal if self.holed is None else self.holed.fullmatch(text) is not None
+
+    def begins(self, text: str) -> bool:
+        return self.stands(text, 0)
+
+    def stands(self, text: str, position: int) -> bool:
+        if self.holed is None:
+            return text.startswith(self.literal or "", position)
+        return self.holed.match(text, position) is not None
+
+    def find(self, text: str, position: int, end: int) -> int:
+        if self.holed is None:
+            return text.find(self.literal or "", position, end)
+        found = self.holed.search(text, position, end)
+        return found.start() if found else -1
+
+
+def _pieces(parts: Iterable[Text]) -> list[_Piece]:
+    rows: list[list[str | None]] = [[]]
+    for text, live in parts:
+        for token in _wildcard.split(text) if live else (text,):
+            if live and token == "*":
+                rows.append([])
+            elif live and token == "?":
+                rows[-1].append(None)
+            elif token:
+                rows[-1].append(token)
+    return [_piece(row) for row in rows]
+
+
+def _piece(row: list[str | None]) -> _Piece:
+    if None not in row:
+        literal = "".join(token for token in row if token)
+        return _Piece(len(literal), literal, None)
+    # Only literals and dots: such an expression cannot backtrack.
+    source = "".join("." if token is None else re.escape(token) for token in row)
+    return _Piece(sum(1 if token is None else len(token) for token in row), None, re.compile(source, re.DOTALL))
+
+
+def arn_segments(parts: Iterable[Part]) -> list[list[Part]] | None:
+    """Split a pattern of an ARN at its first five colons, none of which lies in a variable; None where there are fewer."""
+    segments: list[list[Part]] = [[]]
+    for part in parts:
+        if isinstance(part, Variable) or not part.live:
+            segments[-1].append(part)
+            continue
+        first, *others = part.text.split(":", ARN_SEGMENTS - len(segments))
+        segments[-1].append(Text(first, live=True))
+        segments.extend([Text(other, live=True)] for other in others)
+    return segments if len(segments) == ARN_SEGMENTS else None
+
+
+def arn_glob(segments: Sequence[Sequence[Text]]) -> Matcher:
+    """Return the test of ARNs against six segments: in the first five a wildcard does not run over a colon."""
+    wild = any("*" in text or "?" in text for segment in segments[:-1] for text, live in segment if live)
+    values = any(not live for segment in segments[:-1] for _, live in segment)
+    if not wild and not values:
+        return glob(_joined(segments))
+    tests = tuple(glob(segment) for segment in segments)
+
+    def matches(arn: str) -> bool:
+        found = arn.split(":", ARN_SEGMENTS - 1)
+        return len(found) == ARN_SEGMENTS and all(test(text) for test, text in zip(tests, found, strict=True))
+
+    return matches
+
+
+def _joined(segments: Sequence[Sequence[Text]]) -> list[Text]:
+    joined: list[Text] = []
+    for number, segment in enumerate(segments):
+        if number:
+            joined.append(Text(":", live=False))
+        joined.extend(segment)
+    return joined
+
+
+@dataclass(frozen=True, slots=True)
+class Patterns:
+    """Patterns without variables, any of which may match; the usual kinds are looked up rather than tried."""
+
+    everything: bool
+    exact: frozenset[str]
+    prefixes: tuple[str, ...]
+    others: tuple[Matcher, ...]
+
+    def matches(self, text: str) -> bool:
+        """Tell whether one of the patterns matches the whole text."""
+        return (
+            self.everything
+            or text in self.exact
+            or text.startswith(self.prefixes)
+            or any(other(text) for other in self.others)
+        )
+
+
+def patterns(texts: Iterable[str], matcher: Callable[[str], Matcher], everything: frozenset[str]) -> Patterns:
+    """Sort patterns by kind. ``matcher`` builds the test of one; those in ``everything`` match whatever comes."""
+    exact: set[str] = set()
+    prefixes: list[str] = []
+    others: list[Matcher] = []
+    whole = False
+    for text in texts:
+        if text in everything:
+            whole = True
+        elif "*" not in text and "?" not in text:
+            exact.add(text)
+        elif text.count(":") == 1 and text.endswith("*") and "*" not in text[:-1] and "?" not in text:
+            prefixes.append(text[:-1])
+        else:
+            others.append(matcher(text))
+    return Patterns(whole, frozenset(exact), tuple(prefixes), tuple(others))

@@ -1,0 +1,214 @@
+"""The AWS door: one request of the AWS API in, one answer out.
+
+A request goes through the same steps whatever its protocol: who signed it, which operation it names, whether its input is
+well formed; then the operation's handler. The scope of the signature, not the host name, says which service and which
+region are meant. Sources: IAM User Guide, "AWS Signature Version 4 for API requests"; Smithy, "AWS JSON 1.1 protocol" and
+"AWS query protocol".
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from moorage.core.calls import Call, Caller
+from moorage.core.errors import CredentialsInvalid, Refused, ScopeInvalid
+from moorage.core.identities import AccessKey
+from moorage.core.names import AccountId, Region, Registry, parse_region
+from moorage.web.aws import json11, query, sigv4
+from moorage.web.aws.check import common_words, compile_check, ecr_words
+from moorage.web.aws.errors import AWS_ERRORS, INTERNAL, Malformed, NotPosted, UnknownOperation
+from moorage.web.aws.model import Operation, Service, service
+from moorage.web.aws.refused import REFUSED
+from moorage.web.http import Answer
+
+Handler = Callable[[Call, dict[str, Any]], Mapping[str, Any] | None]
+"""Carries one operation out: its input has been checked, the caller is known but not yet authorised."""
+
+_log = logging.getLogger("moorage.web.aws")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwsRequest:
+    """One request as it came in: names of headers in lower case, path and query undecoded, ``client`` an address."""
+
+    method: str
+    raw_path: bytes
+    query: bytes
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+    client: str
+    secure: bool
+    request_id: str
+
+    def header(self, name: bytes) -> str:
+        """Return the first value of a header, or an empty text."""
+        return next((value.decode("latin-1") for key, value in self.headers if key == name), "")
+
+
+class AwsDoor:
+    """Answers requests of the AWS API; ``services`` holds the handlers of each service by its signing name.
+
+    ``key`` finds an access key by its id. Every answer, also to what cannot be read at all, is in the protocol of the
+    caller. A defect of a handler is logged with the request's id and answered without detail.
+    """
+
+    def __init__(
+        self,
+        services: Mapping[str, Mapping[str, Handler]],
+        key: Callable[[str], AccessKey | None],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._services = services
+        self._key = key
+        self._now = now
+
+    def answer(self, request: AwsRequest) -> Answer:
+        """Return the answer to ``request``; never raises."""
+        try:
+            return self._served(request)
+        except Refused as refusal:
+            if type(refusal) in AWS_ERRORS:
+                return refuse(request, refusal)
+            _log.exception("request %s: a refusal that this door does not know", request.request_id)
+        except Exception:  # noqa: BLE001 - the last line of the door: a defect is logged and answered, never raised
+            _log.exception("request %s failed", request.request_id)
+        return _error(
+            request, *INTERNAL.dress(_protocol(request)), "The request failed for a reason of the server's own."
+        )
+
+    def _served(self, request: AwsRequest) -> Answer:
+        if request.method != "POST":
+            raise NotPosted
+        at = self._now()
+        caller, region, meant = self._authenticated(request, at)
+        if request.raw_path != b"/":
+            raise UnknownOperation("The operations of this API are all at the path /")
+        operation, document = (_json_steps if meant.protocol == "json" else _query_steps)(request, meant)
+        handler = self._services[meant.name].get(operation.name)
+        if handler is None:
+            raise UnknownOperation(_not_yet(meant, operation))
+        given = _checker(meant.name, operation.name)(document())
+        account = AccountId(given["registryId"]) if meant.name == "ecr" and "registryId" in given else caller.account
+        call = Call(
+            caller=caller,
+            registry=Registry(account, region),
+            at=at,
+            request_id=request.request_id,
+            context=_context(request, at),
+        )
+        result = handler(call, given)
+        if meant.protocol == "json":
+            return _answer(request, 200, json11.MEDIA_TYPE, json11.write(result))
+        return _answer(request, 200, query.MEDIA_TYPE, query.write(meant, operation, result, request.request_id))
+
+    def _authenticated(self, request: AwsRequest, at: datetime) -> tuple[Caller, Region, Service]:
+        signature = sigv4.parse(request.headers)
+        if signature.service not in self._services:
+            raise ScopeInvalid(f"Credential should be scoped to correct service: {self._expected(request)}.")
+        # IAM and STS are global, but clients with an endpoint of their own sign them for the region they are set to.
+        region = parse_region(signature.region)
+        if region is None:
+            raise ScopeInvalid(f"Credential should be scoped to a valid region, not '{signature.region[:64]}'.")
+        key = self._key(signature.access_key_id)
+        if key is None or not key.active:
+            raise CredentialsInvalid
+        sigv4.verify(signature, request, key.secret, at)
+        user = key.user
+        caller = Caller(user.arn, user.account, user_id=user.id, user_name=user.name, access_key_id=key.id)
+        return caller, region, service(signature.service)
+
+    def _expected(self, request: AwsRequest) -> str:
+        named = [name for name in self._services if _is_target_of(request, service(name))]
+        return " or ".join(f"'{name}'" for name in named or self._services)
+
+
+def _is_target_of(request: AwsRequest, candidate: Service) -> bool:
+    prefix = candidate.target_prefix
+    return bool(prefix) and request.header(b"x-amz-target").startswith(prefix + ".")
+
+
+Steps = tuple[Operation, Callable[[], Any]]
+"""The operation that a request names, and how to read its input."""
+
+
+def _json_steps(request: AwsRequest, meant: Service) -> Steps:
+    prefix, _, name = request.header(b"x-amz-target").partition(".")
+    operation = meant.operation(name) if prefix == meant.target_prefix else None
+    if operation is None:
+        raise UnknownOperation(f"The header X-Amz-Target names no operation of the service '{meant.name}'")
+    _must_be(request, json11.MEDIA_TYPE)
+    return operation, lambda: json11.read(request.body)
+
+
+def _query_steps(request: AwsRequest, meant: Service) -> Steps:
+    _must_be(request, query.FORM)
+    fields = query.read_fields(request.body)
+    name, version = fields.pop("Action", ""), fields.pop("Version", meant.version)
+    operation = meant.operation(name) if version == meant.version else None
+    if operation is None:
+        raise UnknownOperation(f"Could not find operation {name[:128]} for version {version[:32]}")
+    return operation, lambda: query.read(fields, operation.input)
+
+
+def _must_be(request: AwsRequest, media_type: str) -> None:
+    if request.header(b"content-type").partition(";")[0].strip().lower() != media_type:
+        raise Malformed(f"The Content-Type of this service's requests is {media_type}")
+
+
+@cache
+def _checker(name: str, operation: str) -> Callable[[Any], dict[str, Any]]:
+    meant = service(name)
+    found = meant.operation(operation)
+    words = ecr_words if meant.protocol == "json" else common_words
+    return compile_check(found.input if found else None, words)
+
+
+def _not_yet(meant: Service, operation: Operation) -> str:
+    reason = REFUSED.get(operation.name) if meant.name == "ecr" else None
+    return f"The operation {operation.name} is not implemented in Moorage yet" + (f": {reason}" if reason else "")
+
+
+def _context(request: AwsRequest, at: datetime) -> dict[str, str]:
+    """Return the condition keys that the request itself settles (IAM User Guide, "AWS global condition context keys")."""
+    context = {
+        "aws:sourceip": request.client,
+        "aws:securetransport": "true" if request.secure else "false",
+        "aws:useragent": request.header(b"user-agent"),
+        "aws:currenttime": f"{at:%Y-%m-%dT%H:%M:%SZ}",
+        "aws:epochtime": str(int(at.timestamp())),
+    }
+    return {key: value for key, value in context.items() if value}
+
+
+def _protocol(request: AwsRequest) -> str:
+    return "json" if request.header(b"x-amz-target") else "query"
+
+
+def refuse(request: AwsRequest, refusal: Refused) -> Answer:
+    """Return the answer that says ``refusal``, which must be one of AWS_ERRORS, in the caller's protocol."""
+    error = AWS_ERRORS[type(refusal)]
+    members = error.members(refusal) if error.members else {}
+    return _error(request, *error.dress(_protocol(request)), str(refusal), members)
+
+
+def _error(
+    request: AwsRequest, code: str, status: int, message: str, members: Mapping[str, Any] | None = None
+) -> Answer:
+    if _protocol(request) == "json":
+        return _answer(request, status, json11.MEDIA_TYPE, json11.write_error(code, message, members or {}))
+    body = query.write_error(_NAMESPACE, code, status, message, request.request_id)
+    return _answer(request, status, query.MEDIA_TYPE, body)
+
+
+# Clients read the code whatever the namespace; a refusal can precede the knowledge of which service was meant.
+_NAMESPACE = "https://iam.amazonaws.com/doc/2010-05-08/"
+
+
+def _answer(request: AwsRequest, status: int, media_type: str, body: bytes) -> Answer:
+    headers = [(b"content-type", media_type.encode()), (b"x-amzn-requestid", request.request_id.encode())]
+    if status == 405:  # noqa: PLR2004 - HTTP's own figure
+        headers.append((b"allow", b"POST"))
+    return Answer(status=status, headers=headers, body=body)
