@@ -37,11 +37,7 @@ def instances(shape: Any, text: st.SearchStrategy[str]) -> st.SearchStrategy[Any
         ).flatmap(lambda names: st.fixed_dictionaries({n: instances(shape.members[n], text) for n in names if n})),
         "list": lambda: st.lists(instances(shape.member, text), max_size=3),
         "map": lambda: st.dictionaries(text, instances(shape.value, text), min_size=1, max_size=3),
-        "timestamp": lambda: st.datetimes(
-            min_value=datetime(1970, 1, 1),
-            max_value=datetime(2999, 1, 1),
-            timezones=st.just(UTC),  # noqa: DTZ001 - the zone is the third
-        ).map(lambda moment: moment.replace(microsecond=0)),
+        "timestamp": lambda: st.integers(0, 2**35).map(lambda seconds: datetime.fromtimestamp(seconds, UTC)),
         "integer": lambda: st.integers(-(2**31), 2**31 - 1),
         "long": lambda: st.integers(-(2**63), 2**63 - 1),
         "boolean": st.booleans,
@@ -122,7 +118,7 @@ def test_gaps_in_a_list_are_closed_in_the_order_of_the_indexes() -> None:
     assert read(fields, operation_of("iam", "UntagUser").input) == {"TagKeys": ["k2", "k7", "k10"]}
 
 
-@pytest.mark.parametrize("index", ["0", "-1", "01", "x", "", " 1", "١", str(MAX_INDEX + 1), "9" * 5000])
+@pytest.mark.parametrize("index", ["0", "-1", "01", "x", "", " 1", "\u0661", str(MAX_INDEX + 1), "9" * 5000])
 def test_an_index_that_is_none_or_too_large_is_malformed(index: str) -> None:
     with pytest.raises(Malformed):
         read({f"TagKeys.member.{index}": "k"}, operation_of("iam", "UntagUser").input)
@@ -145,7 +141,7 @@ def test_a_text_for_a_structure_and_the_reverse_are_malformed(fields: dict[str, 
         read(fields, operation_of("iam", "UntagUser").input)
 
 
-@pytest.mark.parametrize("number", ["", "1.0", "1e3", "1_0", " 1", "٣", "0x1", "9" * 100_000])
+@pytest.mark.parametrize("number", ["", "1.0", "1e3", "1_0", " 1", "\u0663", "0x1", "9" * 100_000])
 def test_a_number_has_digits_only(number: str) -> None:
     with pytest.raises(Malformed):
         read({"MaxItems": number}, operation_of("iam", "ListUsers").input)

@@ -1,4 +1,5 @@
 import string
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -75,26 +76,24 @@ def other(text: bytes, at: int) -> bytes:
     return text[:at] + (b"Y" if text[at : at + 1] == b"Z" else b"Z") + text[at + 1 :]
 
 
-@given(requests, st.data())
-def test_a_change_of_one_byte_is_always_refused(request: AwsRequest, data: st.DataObject) -> None:
-    good = signed(request)
-    places = [("body", at) for at in range(len(good.body))]
-    places += [("query", at) for at in range(len(good.query))]
-    places += [
-        (index, at)
-        for index, (name, value) in enumerate(good.headers)
-        for at in range(len(value))
-        if name != b"authorization" and value[at : at + 1].strip()
-    ]
-    place, at = data.draw(st.sampled_from(places))
-    if isinstance(place, int):
-        name, value = good.headers[place]
-        changed = replace(good, headers=[*good.headers[:place], (name, other(value, at)), *good.headers[place + 1 :]])
-    else:
-        changed = replace(good, **{place: other(getattr(good, place), at)})
+def changes(request: AwsRequest) -> Iterator[AwsRequest]:
+    """Yield the request with each of its bytes changed in turn, but for the Authorization header and spaces."""
+    for at in range(len(request.body)):
+        yield replace(request, body=other(request.body, at))
+    for at in range(len(request.query)):
+        yield replace(request, query=other(request.query, at))
+    for index, (name, value) in enumerate(request.headers):
+        before, after = request.headers[:index], request.headers[index + 1 :]
+        for at in range(len(value)):
+            if name != b"authorization" and value[at : at + 1].strip():
+                yield replace(request, headers=[*before, (name, other(value, at)), *after])
 
-    with pytest.raises(SignatureError):
-        prove(changed)
+
+@given(requests)
+def test_a_change_of_one_byte_is_always_refused(request: AwsRequest) -> None:
+    for changed in changes(signed(request)):
+        with pytest.raises(SignatureError):
+            prove(changed)
 
 
 @given(st.integers(0, 63))

@@ -14,6 +14,7 @@ from moorage.core.errors import (
     ImageReferenced,
     InvalidParameter,
     ManifestNotFound,
+    RegistryError,
     RepositoryNotFound,
 )
 from moorage.core.images import FoundImages, Image, ImageFailure, ImageId, Served, TagStatus, plan_put, removed_tags
@@ -61,7 +62,7 @@ class Images:
         parsed = _parsed(content, media_type)
         with self._database.write() as tx:
             repository = locked(tx, self._guard, call, "ecr:PutImage", name)
-            if isinstance(parsed, InvalidParameter):
+            if isinstance(parsed, RegistryError):
                 raise parsed
             if digest is not None and digest != parsed.digest:
                 raise ImageDigestDoesNotMatch(digest, name, call.registry.account)
@@ -201,11 +202,11 @@ class Images:
         return [(image, content[image.digest]) for image in images]
 
 
-def _parsed(content: bytes, media_type: str | None) -> Manifest | InvalidParameter:
+def _parsed(content: bytes, media_type: str | None) -> Manifest | RegistryError:
     """Parse before the transaction, refuse within it: whether the repository exists is said first."""
     try:
         return parse_manifest(content, media_type)
-    except InvalidParameter as refusal:
+    except RegistryError as refusal:
         return refusal
 
 

@@ -216,6 +216,16 @@ class ImageDigestDoesNotMatch(RegistryError):
 
 
 @dataclass(eq=False)
+class ManifestTooLarge(RegistryError):
+    """More bytes than a manifest may have."""
+
+    limit: int
+
+    def __str__(self) -> str:
+        return f"Invalid parameter at 'imageManifest' failed to satisfy constraint: 'must have length less than or equal to {self.limit}'"
+
+
+@dataclass(eq=False)
 class ImageReferenced(RegistryError):
     """An image that an index or manifest list refers to cannot be deleted."""
 
@@ -388,7 +398,7 @@ class InvalidLayerDigest(RegistryError):
     digest: str
 
     def __str__(self) -> str:
-        return f"Invalid parameter at 'layerDigest' failed to satisfy constraint: 'must be a sha256 digest, not '{self.digest[:200]}''"
+        return f"Invalid parameter at 'digest' failed to satisfy constraint: 'must be a sha256 digest, not '{self.digest[:200]}''"
 
 
 @dataclass(eq=False)

@@ -11,7 +11,7 @@ from typing import Any, NewType
 import msgspec
 
 from moorage.core.digests import Digest, digest_of, parse_digest
-from moorage.core.errors import InvalidParameter
+from moorage.core.errors import InvalidParameter, ManifestTooLarge
 
 MediaType = NewType("MediaType", str)
 
@@ -68,11 +68,11 @@ def parse_manifest(content: bytes, stated: str | None) -> Manifest:
     """Return the manifest in ``content``.
 
     ``stated`` is the media type that came beside it (imageManifestMediaType, Content-Type); the document's own wins where
-    only one of the two is there, and they must agree where both are. Raises InvalidParameter for text that is not JSON, a
+    only one of the two is there, and they must agree where both are. Raises ManifestTooLarge beyond 4 MiB, and InvalidParameter for text that is not JSON, a
     media type that ECR does not keep, a document that is image and index at once, and broken descriptors.
     """
     if len(content) > MAX_MANIFEST:
-        raise InvalidParameter("imageManifest", f"must have length less than or equal to {MAX_MANIFEST}")
+        raise ManifestTooLarge(MAX_MANIFEST)
     try:
         document = msgspec.json.decode(content)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):

@@ -135,23 +135,23 @@ class _Piece:
 def _pieces(parts: Iterable[Text]) -> list[_Piece]:
     rows: list[list[str | None]] = [[]]
     for text, live in parts:
-        for token in _wildcard.split(text) if live else (text,):
-            if live and token == "*":
+        for word in _wildcard.split(text) if live else (text,):
+            if live and word == "*":
                 rows.append([])
-            elif live and token == "?":
+            elif live and word == "?":
                 rows[-1].append(None)
-            elif token:
-                rows[-1].append(token)
+            elif word:
+                rows[-1].append(word)
     return [_piece(row) for row in rows]
 
 
 def _piece(row: list[str | None]) -> _Piece:
     if None not in row:
-        literal = "".join(token for token in row if token)
+        literal = "".join(word for word in row if word)
         return _Piece(len(literal), literal, None)
     # Only literals and dots: such an expression cannot backtrack.
-    source = "".join("." if token is None else re.escape(token) for token in row)
-    return _Piece(sum(1 if token is None else len(token) for token in row), None, re.compile(source, re.DOTALL))
+    source = "".join("." if word is None else re.escape(word) for word in row)
+    return _Piece(sum(1 if word is None else len(word) for word in row), None, re.compile(source, re.DOTALL))
 
 
 def arn_segments(parts: Iterable[Part]) -> list[list[Part]] | None:
@@ -206,12 +206,15 @@ class Patterns:
             self.everything
             or text in self.exact
             or text.startswith(self.prefixes)
-            or any(other(text) for other in self.others)
+            or (bool(self.others) and any(other(text) for other in self.others))
         )
 
 
 def patterns(texts: Iterable[str], matcher: Callable[[str], Matcher], everything: frozenset[str]) -> Patterns:
-    """Sort patterns by kind. ``matcher`` builds the test of one; those in ``everything`` match whatever comes."""
+    """Sort patterns by kind. ``matcher`` builds the test of one; those in ``everything`` match whatever comes.
+
+    A single ``*`` at the end runs over anything: in an action and in the sixth segment of an ARN it may.
+    """
     exact: set[str] = set()
     prefixes: list[str] = []
     others: list[Matcher] = []
@@ -221,7 +224,7 @@ def patterns(texts: Iterable[str], matcher: Callable[[str], Matcher], everything
             whole = True
         elif "*" not in text and "?" not in text:
             exact.add(text)
-        elif text.count(":") == 1 and text.endswith("*") and "*" not in text[:-1] and "?" not in text:
+        elif text.endswith("*") and "*" not in text[:-1] and "?" not in text:
             prefixes.append(text[:-1])
         else:
             others.append(matcher(text))

@@ -16,7 +16,7 @@ class DoorError(e.Refused):
 
 
 @dataclass(eq=False)
-class Malformed(DoorError):
+class Malformed(DoorError):  # noqa: N818 - a refusal is an answer, not a failure
     """A body that cannot be read, or values of other types than the operation takes."""
 
     reason: str
@@ -26,7 +26,7 @@ class Malformed(DoorError):
 
 
 @dataclass(eq=False)
-class UnknownOperation(DoorError):
+class UnknownOperation(DoorError):  # noqa: N818 - a refusal is an answer, not a failure
     """No operation, one that the service does not have, or one that Moorage does not answer yet."""
 
     reason: str
@@ -36,7 +36,7 @@ class UnknownOperation(DoorError):
 
 
 @dataclass(eq=False)
-class NotPosted(DoorError):
+class NotPosted(DoorError):  # noqa: N818 - a refusal is an answer, not a failure
     """A method other than POST."""
 
     def __str__(self) -> str:
@@ -44,7 +44,7 @@ class NotPosted(DoorError):
 
 
 @dataclass(eq=False)
-class RequestTooLarge(DoorError):
+class RequestTooLarge(DoorError):  # noqa: N818 - a refusal is an answer, not a failure
     """A body of more bytes than the door takes."""
 
     limit: int

@@ -5,7 +5,7 @@ Neither IAM nor STS renames a member, flattens a list or writes an attribute, so
 
 import re
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
@@ -143,14 +143,15 @@ def _write(shape: Any, value: Any) -> str:
             _element("entry", _element("key", _text(key)) + _element("value", _write(shape.value, item)))
             for key, item in value.items()
         )
-    if kind == "timestamp":
-        return _moment(value)
-    if kind == "boolean":
-        return "true" if value else "false"
-    if kind == "blob":
-        return b64encode(value).decode()
-    return _text(str(value))
+    return _WRITTEN.get(kind, lambda scalar: _text(str(scalar)))(value)
 
 
 def _moment(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+_WRITTEN: dict[str, Callable[[Any], str]] = {
+    "timestamp": _moment,
+    "boolean": lambda value: "true" if value else "false",
+    "blob": lambda value: b64encode(value).decode(),
+}

@@ -1,0 +1,397 @@
+"""Policy documents: parsed, checked and compiled (IAM User Guide, "Grammar of the IAM JSON policy language").
+
+Two kinds. An identity-based policy hangs on a user and says what that user may do; it names resources and no principal.
+A resource-based policy hangs on a repository or a registry and says who may do what to it; it names principals, and where
+it names no resource it means the one that it hangs on. Documents of version 2008-10-17, which is also what a document
+without a version is, know no policy variables.
+
+A document that repeats an element is refused rather than read in part: which of two Effects holds must not depend on a reader.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, NoReturn
+
+from moorage.core.conditions import Test, arn_matcher, compile_condition
+from moorage.core.errors import MalformedPolicy
+from moorage.core.wildcards import (
+    Context,
+    Part,
+    Patterns,
+    Text,
+    Variable,
+    arn_segments,
+    glob,
+    parse_parts,
+    patterns,
+    resolve,
+)
+
+MAX_IDENTITY_POLICY = 131_072
+"""Characters, of which IAM counts those that are not white space against smaller quotas of its own."""
+
+MAX_RESOURCE_POLICY = 10_240
+"""Characters (Amazon ECR API Reference, SetRepositoryPolicy)."""
+
+_LATEST = "2012-10-17"
+_VERSIONS = ("2008-10-17", _LATEST)
+_SYNTAX = "Syntax errors in policy."
+_EVERYTHING = frozenset({"*", "*:*"})
+
+
+class Named(IntEnum):
+    """How a statement of a resource-based policy names a caller."""
+
+    NOT_AT_ALL = 0
+    BY_ACCOUNT = 1
+    ITSELF = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Principals:
+    """Whom a statement of a resource-based policy means; ``inverted`` where it lists those whom it does not mean."""
+
+    everyone: bool
+    accounts: frozenset[str]
+    arns: frozenset[str]
+    inverted: bool
+
+    def name(self, caller: str, account: str) -> Named:
+        """Tell how a caller is named, by itself (or as everyone, or by the role of its session) or by its account."""
+        itself = self.everyone or caller in self.arns or bool(self.arns and self._role(caller))
+        if self.inverted:
+            # Naming an account beside one of its users excepts that user, not the account's other users
+            # (IAM User Guide, "AWS JSON policy elements: NotPrincipal").
+            return Named.NOT_AT_ALL if itself else Named.ITSELF
+        if itself:
+            return Named.ITSELF
+        return Named.BY_ACCOUNT if account in self.accounts else Named.NOT_AT_ALL
+
+    def _role(self, caller: str) -> bool:
+        """Tell whether the caller is a session of a role that is named; the session's ARN has lost the role's path."""
+        found = _session.fullmatch(caller)
+        if not found:
+            return False
+        partition, account, role = found.groups()
+        start = f"arn:{partition}:iam::{account}:role/"
+        return any(arn.startswith(start) and arn.rsplit("/", 1)[1] == role for arn in self.arns)
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """The resources of a statement; rows with policy variables are matched when the request is known."""
+
+    fixed: Patterns
+    variable: tuple[tuple[Part, ...], ...]
+    inverted: bool
+
+    def match(self, resource: str, context: Context) -> bool:
+        """Tell whether the statement means a resource.
+
+        A row whose variable has no value matches nothing, and makes a statement with NotResource mean nothing.
+        """
+        if not self.variable:
+            return self.fixed.matches(resource) != self.inverted
+        rows = [resolve(row, context) for row in self.variable]
+        if self.inverted and None in rows:
+            return False
+        tests = (arn_matcher(tuple(row)) for row in rows if row is not None)
+        found = self.fixed.matches(resource) or any(test is not None and test(resource) for test in tests)
+        return found != self.inverted
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement, compiled. ``principals`` is None in an identity-based policy, ``resources`` where none are named."""
+
+    actions: Patterns
+    other_actions: bool
+    resources: Resources | None
+    conditions: tuple[Test, ...]
+    principals: Principals | None
+
+    def means(self, action: str, resource: str, context: Context) -> bool:
+        """Tell whether the statement is about an action, in lower case, on a resource, as its conditions stand."""
+        return (
+            self.actions.matches(action) != self.other_actions
+            and (self.resources is None or self.resources.match(resource, context))
+            and all(test(context) for test in self.conditions)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A document, compiled. ``needs_context`` tells whether a decision can depend on condition keys."""
+
+    denies: tuple[Statement, ...]
+    allows: tuple[Statement, ...]
+    needs_context: bool
+
+
+def parse_policy(text: str) -> Policy:
+    """Compile an identity-based policy; raises MalformedPolicy with IAM's sentence.
+
+    IAM takes new documents in the version 2012-10-17 only.
+    """
+    document = _document(text, MAX_IDENTITY_POLICY)
+    if document.get("Version", _VERSIONS[0]) != _LATEST:
+        _malformed("Policy document must be version 2012-10-17 or greater.")
+    elements = _statements(document)
+    _check_sids(elements)
+    return _compile(elements, [_identity_statement(element) for element in elements])
+
+
+def parse_resource_policy(text: str) -> Policy:
+    """Compile the policy of a repository or a registry; raises MalformedPolicy."""
+    document = _document(text, MAX_RESOURCE_POLICY)
+    variables = document.get("Version", _VERSIONS[0]) == _LATEST
+    elements = _statements(document)
+    return _compile(elements, [_resource_statement(element, variables=variables) for element in elements])
+
+
+# --- the document ------------------------------------------------------------------------------------------------------
+
+Element = Mapping[str, Any]
+
+
+def _compile(elements: Sequence[Element], statements: Sequence[Statement]) -> Policy:
+    pairs = list(zip(elements, statements, strict=True))
+    return Policy(
+        denies=tuple(statement for element, statement in pairs if element["Effect"] == "Deny"),
+        allows=tuple(statement for element, statement in pairs if element["Effect"] == "Allow"),
+        needs_context=any(_needs_context(statement) for statement in statements),
+    )
+
+
+def _document(text: str, limit: int) -> Element:
+    if len(text) > limit:
+        _malformed(f"Cannot exceed quota for PolicySize: {limit}")
+    try:
+        document = json.loads(text, object_pairs_hook=_once, parse_constant=_constant)
+    except (ValueError, RecursionError):
+        _malformed(_SYNTAX)
+    if not isinstance(document, dict) or not document.keys() <= {"Version", "Id", "Statement"}:
+        _malformed(_SYNTAX)
+    if document.get("Version", _LATEST) not in _VERSIONS or not isinstance(document.get("Id", ""), str):
+        _malformed(_SYNTAX)
+    return document
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("an element is repeated")
+    return found
+
+
+def _constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+_STATEMENT = frozenset(
+    {"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition", "Principal", "NotPrincipal"}
+)
+
+
+def _statements(document: Element) -> list[Element]:
+    raw = document.get("Statement")
+    elements = [raw] if isinstance(raw, dict) else raw
+    if not isinstance(elements, list) or not elements:
+        _malformed(_SYNTAX)
+    for element in elements:
+        if not isinstance(element, dict) or not element.keys() <= _STATEMENT:
+            _malformed(_SYNTAX)
+        if element.get("Effect") not in ("Allow", "Deny") or not isinstance(element.get("Sid", ""), str):
+            _malformed(_SYNTAX)
+    return elements
+
+
+_sid = re.compile(r"[0-9A-Za-z]*")
+
+
+def _check_sids(elements: Sequence[Element]) -> None:
+    sids = [element["Sid"] for element in elements if element.get("Sid")]
+    if not all(_sid.fullmatch(sid) for sid in sids):
+        _malformed(
+            "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]*"
+        )
+    if len(set(sids)) != len(sids):
+        _malformed("Statement IDs (SID) in a single policy must be unique.")
+
+
+def _identity_statement(element: Element) -> Statement:
+    if "Principal" in element or "NotPrincipal" in element:
+        _malformed("Policy document should not specify a principal.")
+    actions, other = _actions(element)
+    resources = _resources(element, variables=True)
+    if resources is None:
+        _malformed("Policy statement must contain resources.")
+    return Statement(actions, other, resources, _conditions(element, variables=True), None)
+
+
+def _resource_statement(element: Element, *, variables: bool) -> Statement:
+    actions, other = _actions(element)
+    return Statement(
+        actions,
+        other,
+        _resources(element, variables=variables),
+        _conditions(element, variables=variables),
+        _principals(element),
+    )
+
+
+def _needs_context(statement: Statement) -> bool:
+    return bool(statement.conditions or (statement.resources and statement.resources.variable))
+
+
+# --- its elements ------------------------------------------------------------------------------------------------------
+
+
+def _either(element: Element, name: str) -> tuple[str, bool] | None:
+    """Return which of an element and its opposite is there, and whether it is the opposite; refuse both."""
+    opposite = f"Not{name}"
+    if name in element and opposite in element:
+        _malformed(_SYNTAX)
+    if opposite in element:
+        return opposite, True
+    return (name, False) if name in element else None
+
+
+def _texts(value: Any) -> list[str]:
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        _malformed(_SYNTAX)
+    return texts
+
+
+_action = re.compile(r"(\*|[A-Za-z0-9-]+):[A-Za-z0-9*?_-]+|\*")
+
+
+def _actions(element: Element) -> tuple[Patterns, bool]:
+    found = _either(element, "Action")
+    texts = _texts(element[found[0]]) if found else []
+    if not found or not texts:
+        _malformed("Policy statement must contain actions.")
+    for text in texts:
+        if ":" not in text and text != "*":
+            _malformed("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.")
+        if text.count(":") > 1:
+            _malformed("Actions/Condition can contain only one colon.")
+        if not _action.fullmatch(text):
+            _malformed(f"Invalid Action: {text[:100]}.")
+    return patterns((text.lower() for text in texts), lambda text: glob([Text(text, live=True)]), _EVERYTHING), found[1]
+
+
+def _resources(element: Element, *, variables: bool) -> Resources | None:
+    found = _either(element, "Resource")
+    if not found:
+        return None
+    texts = _texts(element[found[0]])
+    if not texts:
+        _malformed("Policy statement must contain resources.")
+    fixed: list[str] = []
+    rows: list[tuple[Part, ...]] = []
+    for text in texts:
+        row = parse_parts(text, variables=variables)
+        if text != "*":
+            _check_arn(text, row)
+        if all(isinstance(part, Text) and part.live for part in row):
+            fixed.append(text)
+        else:
+            rows.append(row)
+    return Resources(patterns(fixed, _arn, frozenset({"*"})), tuple(rows), found[1])
+
+
+def _check_arn(text: str, row: Sequence[Part]) -> None:
+    segments = arn_segments(row)
+    if segments is None or segments[0] != [Text("arn", live=True)]:
+        _malformed(f'Resource {text[:200]} must be in ARN format or "*".')
+    if any(isinstance(part, Variable) for segment in segments[:-1] for part in segment):
+        _malformed(f"Resource {text[:200]} has a policy variable before its fifth colon.")
+
+
+def _arn(text: str) -> Callable[[str], bool]:
+    return arn_matcher((Text(text, live=True),)) or _nothing
+
+
+def _nothing(_: str) -> bool:
+    return False
+
+
+def _conditions(element: Element, *, variables: bool) -> tuple[Test, ...]:
+    block = element.get("Condition", {})
+    if not isinstance(block, dict):
+        _malformed(_SYNTAX)
+    tests: list[Test] = []
+    for operator, keys in block.items():
+        if not isinstance(keys, dict):
+            _malformed(_SYNTAX)
+        for key, values in keys.items():
+            if ":" not in key:
+                _malformed("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.")
+            tests.append(compile_condition(operator, key, _condition_values(values), variables=variables))
+    return tuple(tests)
+
+
+def _condition_values(value: Any) -> list[str]:
+    values = value if isinstance(value, list) else [value]
+    return [_condition_value(one) for one in values]
+
+
+def _condition_value(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str | int | float):
+        return str(value)
+    return _malformed(_SYNTAX)
+
+
+_account = re.compile(r"[0-9]{12}", re.ASCII)
+_principal = re.compile(
+    r"arn:(aws[a-z-]*):(?:iam|sts)::([0-9]{12}):(root|(?:user|role|assumed-role|federated-user)/[\x21-\x7e]+)", re.ASCII
+)
+_session = re.compile(r"arn:(aws[a-z-]*):sts::([0-9]{12}):assumed-role/([^/]+)/.+", re.ASCII)
+_unique_id = re.compile(r"A[A-Z]{3}[A-Z0-9]{12,124}", re.ASCII)
+_PRINCIPAL_KINDS = frozenset({"AWS", "Service", "Federated", "CanonicalUser"})
+
+
+def _principals(element: Element) -> Principals:
+    found = _either(element, "Principal")
+    if not found:
+        _malformed("Missing required field Principal")
+    name, inverted = found
+    if inverted and element["Effect"] == "Allow":
+        _malformed("Allow with NotPrincipal is not allowed.")
+    value = element[name]
+    if value == "*":
+        return Principals(everyone=True, accounts=frozenset(), arns=frozenset(), inverted=inverted)
+    if not isinstance(value, dict) or not value or not value.keys() <= _PRINCIPAL_KINDS:
+        _malformed("Invalid principal in policy")
+    # Nobody who calls here is a service or was federated, so these are checked for their form and mean nobody.
+    for kind in _PRINCIPAL_KINDS - {"AWS"}:
+        _texts(value.get(kind, []))
+    return _aws_principals(_texts(value.get("AWS", [])), inverted=inverted)
+
+
+def _aws_principals(texts: Sequence[str], *, inverted: bool) -> Principals:
+    accounts: set[str] = set()
+    arns: set[str] = set()
+    for text in texts:
+        found = _principal.fullmatch(text)
+        if _account.fullmatch(text):
+            accounts.add(text)
+        elif found and found[3] == "root":
+            accounts.add(found[2])
+            arns.add(text)
+        elif (found and "*" not in text) or _unique_id.fullmatch(text):
+            arns.add(text)
+        elif text != "*":
+            _malformed("Invalid principal in policy")
+    return Principals(everyone="*" in texts, accounts=frozenset(accounts), arns=frozenset(arns), inverted=inverted)
+
+
+def _malformed(reason: str) -> NoReturn:
+    raise MalformedPolicy(reason)

@@ -1,0 +1,103 @@
+"""Registry tokens: what ``docker login`` sends as its password (Amazon ECR User Guide, "Private registry authentication").
+
+A token says who its holder is, for one region and twelve hours. It gives no rights: those are read at every request, so a
+user who was deleted or whose key was switched off has a token that lets nobody in.
+
+The password is base64 of ``{"payload":"<base64 of claims>","signature":"<base64 of HMAC-SHA256>"}``. It holds no colon,
+because clients split ``AWS:<password>`` at colons. Nothing in it is secret; it is worth what its signature is worth.
+"""
+
+import base64
+import hmac
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from moorage.core.calls import Caller
+from moorage.core.errors import TokenExpired, TokenInvalid
+from moorage.core.names import Region, parse_account, parse_region
+
+LIFETIME = timedelta(hours=12)
+"""Amazon ECR API Reference, GetAuthorizationToken."""
+
+# A token of the longest names is half as long; whatever is longer is not one of ours and is not looked into.
+_MAX_PASSWORD = 8_192
+# The installation's secret may sign other things: what was signed as something else is no token.
+_PURPOSE = b"moorage registry token 1\n"
+
+
+class _Claims(msgspec.Struct, frozen=True):
+    arn: str
+    account: str
+    user_id: str
+    user_name: str
+    access_key_id: str
+    region: str
+    expires_ms: int
+
+
+class _Envelope(msgspec.Struct, frozen=True):
+    payload: str
+    signature: str
+
+
+_claims = msgspec.json.Decoder(_Claims)
+_envelope = msgspec.json.Decoder(_Envelope)
+_encoder = msgspec.json.Encoder()
+
+
+def issue(secret: bytes, caller: Caller, region: Region, at: datetime) -> tuple[str, datetime]:
+    """Return a password for the registries of ``region``, and when it expires, to the millisecond.
+
+    The same arguments give the same password.
+    """
+    expires_ms = int((at + LIFETIME).timestamp() * 1000)
+    claims = _Claims(
+        arn=caller.arn,
+        account=caller.account,
+        user_id=caller.user_id,
+        user_name=caller.user_name,
+        access_key_id=caller.access_key_id,
+        region=region,
+        expires_ms=expires_ms,
+    )
+    payload = base64.b64encode(_encoder.encode(claims)).decode()
+    signature = base64.b64encode(_sign(secret, payload)).decode()
+    password = base64.b64encode(_encoder.encode(_Envelope(payload, signature))).decode()
+    return password, _moment(expires_ms)
+
+
+def read(secret: bytes, password: str, region: Region | None, at: datetime) -> tuple[Caller, Region]:
+    """Return who holds the token and the region it was issued in.
+
+    ``region`` is that of the registry asked, None where its name does not tell. Raises TokenInvalid for any text that is
+    not a token of this installation and region, TokenExpired for one that was.
+    """
+    claims = _verified(secret, password)
+    account, issued_in = parse_account(claims.account), parse_region(claims.region)
+    if account is None or issued_in is None or region not in (None, issued_in):
+        raise TokenInvalid
+    if at >= _moment(claims.expires_ms):
+        raise TokenExpired
+    return Caller(claims.arn, account, claims.user_id, claims.user_name, claims.access_key_id), issued_in
+
+
+def _verified(secret: bytes, password: str) -> _Claims:
+    if len(password) > _MAX_PASSWORD:
+        raise TokenInvalid
+    try:
+        envelope = _envelope.decode(base64.b64decode(password, validate=True))
+        signature = base64.b64decode(envelope.signature, validate=True)
+        if not hmac.compare_digest(signature, _sign(secret, envelope.payload)):
+            raise TokenInvalid
+        return _claims.decode(base64.b64decode(envelope.payload, validate=True))
+    except (ValueError, RecursionError, msgspec.MsgspecError):
+        raise TokenInvalid from None
+
+
+def _sign(secret: bytes, payload: str) -> bytes:
+    return hmac.digest(secret, _PURPOSE + payload.encode(), "sha256")
+
+
+def _moment(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -1,0 +1,71 @@
+"""Blobs at the registry door."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+from moorage.actions.layers import CHECK, DOWNLOAD, Layers
+from moorage.core.calls import Call
+from moorage.core.errors import LayerNotFound
+from moorage.core.uploads import Layer
+from moorage.web.http import Answer, Headers
+from moorage.web.oci.errors import API_VERSION
+from moorage.web.oci.requests import Route, Unsatisfiable, byte_range, digest, is_unknown_algorithm, repository
+from moorage.web.pools import Pools
+
+if TYPE_CHECKING:
+    from moorage.web.oci.door import OciRequest  # the door imports this module
+
+
+class Blobs:
+    """GET and HEAD of ``/v2/<name>/blobs/<digest>``."""
+
+    def __init__(self, layers: Layers, pools: Pools) -> None:
+        self._layers = layers
+        self._pools = pools
+
+    async def head(self, _request: OciRequest, call: Call, route: Route) -> Answer:
+        """Tell whether the repository holds a blob, and how many bytes it has."""
+        layer = await self._layer(call, route, CHECK)
+        return Answer(status=200, headers=[*_headers(layer), (b"content-length", str(layer.size).encode())])
+
+    async def get(self, request: OciRequest, call: Call, route: Route) -> Answer:
+        """Serve a blob, or a range of it."""
+        return self.serve(await self._layer(call, route, DOWNLOAD), request.headers.get(b"range"))
+
+    async def _layer(self, call: Call, route: Route, action: str) -> Layer:
+        name = repository(route.name)
+        if is_unknown_algorithm(route.reference):
+            raise LayerNotFound(route.reference, name, call.registry.account)
+        return await self._pools.hot(self._layers.one, call, name, digest(route.reference), action)
+
+    def serve(self, layer: Layer, wanted: bytes | None) -> Answer:
+        """Return the bytes of a layer, or those of a Range header."""
+        headers = _headers(layer)
+        try:
+            part = byte_range(wanted, layer.size)
+        except Unsatisfiable:
+            return Answer(status=416, headers=[*headers, (b"content-range", f"bytes */{layer.size}".encode())])
+        if part is None:
+            headers.append((b"content-length", str(layer.size).encode()))
+            return Answer(status=200, headers=headers, body=self._layers.file(layer) if layer.size else b"")
+        start, end = part
+        headers.append((b"content-length", str(end - start).encode()))
+        headers.append((b"content-range", f"bytes {start}-{end - 1}/{layer.size}".encode()))
+        return Answer(status=206, headers=headers, body=self._chunks(layer, start, end))
+
+    async def _chunks(self, layer: Layer, start: int, end: int) -> AsyncIterator[bytes]:
+        chunks = self._layers.chunks(layer, start, end)
+        while chunk := await self._pools.bytes(next, chunks, b""):
+            yield chunk
+
+
+def _headers(layer: Layer) -> Headers:
+    return [
+        API_VERSION,
+        (b"content-type", b"application/octet-stream"),
+        (b"docker-content-digest", layer.digest.encode()),
+        (b"accept-ranges", b"bytes"),
+        (b"x-content-type-options", b"nosniff"),
+    ]

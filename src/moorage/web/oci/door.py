@@ -1,0 +1,150 @@
+"""The registry door: the OCI distribution specification in ECR's words.
+
+Where the two disagree the specification wins: 202 for PATCH, a Range that advances, Docker-Content-Digest everywhere, a
+Location for a manifest, plain tag names in ``last``, empty blobs.
+"""
+
+import base64
+import binascii
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from moorage.actions.images import Images
+from moorage.actions.layers import Layers
+from moorage.actions.repositories import Repositories
+from moorage.actions.uploads import Uploads
+from moorage.core.calls import Call
+from moorage.core.errors import InvalidParameter, Refused, TokenInvalid
+from moorage.core.names import Registry, registry_of_host
+from moorage.core.tokens import read as read_token
+from moorage.web.http import Answer, BodyTooLarge, ClientGone, Receive
+from moorage.web.oci.blobs import Blobs
+from moorage.web.oci.errors import API_VERSION, error_answer, not_found, refusal, unauthorized
+from moorage.web.oci.listings import Listings
+from moorage.web.oci.manifests import Manifests
+from moorage.web.oci.requests import Query, Route, route
+from moorage.web.oci.sessions import Sessions
+from moorage.web.pools import Pools
+
+log = logging.getLogger("moorage.web.oci")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OciRequest:
+    """One request at the registry door; header names are lower-case."""
+
+    method: str
+    raw_path: bytes
+    query: Query
+    headers: dict[bytes, bytes]
+    receive: Receive
+    client: str
+    secure: bool
+    request_id: str
+    at: datetime
+
+    @property
+    def host(self) -> str:
+        """The Host header."""
+        return self.headers.get(b"host", b"").decode("latin-1")
+
+
+Handler = Callable[[OciRequest, Call, Route], Awaitable[Answer]]
+
+
+class OciDoor:
+    """Answers requests below /v2/."""
+
+    def __init__(
+        self, images: Images, layers: Layers, uploads: Uploads, repositories: Repositories, pools: Pools, token_secret: bytes
+    ) -> None:
+        self._secret = token_secret
+        manifests = Manifests(images, pools)
+        blobs = Blobs(layers, pools)
+        sessions = Sessions(uploads, pools)
+        listings = Listings(images, repositories, pools)
+        self._handlers: dict[tuple[str, str], Handler] = {
+            ("base", "GET"): _base,
+            ("base", "HEAD"): _base,
+            ("catalog", "GET"): listings.catalog,
+            ("tags", "GET"): listings.tags,
+            ("referrers", "GET"): listings.referrers,
+            ("manifest", "GET"): manifests.get,
+            ("manifest", "HEAD"): manifests.get,
+            ("manifest", "PUT"): manifests.put,
+            ("manifest", "DELETE"): manifests.delete,
+            ("blob", "GET"): blobs.get,
+            ("blob", "HEAD"): blobs.head,
+            ("uploads", "POST"): sessions.start,
+            ("upload", "GET"): sessions.status,
+            ("upload", "PATCH"): sessions.append,
+            ("upload", "PUT"): sessions.complete,
+            ("upload", "DELETE"): sessions.cancel,
+        }
+
+    async def answer(self, request: OciRequest) -> Answer:
+        """Answer one request; nothing but ClientGone is raised."""
+        try:
+            return await self._answer(request)
+        except TokenInvalid:
+            return unauthorized(request.host, secure=request.secure)
+        except InvalidParameter as error:
+            # ECR answers a HEAD of an impossible tag with 400, everything else that is impossible with 405.
+            return Answer(status=400, headers=[API_VERSION]) if request.method == "HEAD" else refusal(error)
+        except Refused as error:
+            return refusal(error)
+        except BodyTooLarge:
+            return error_answer(413, "SIZE_INVALID", "The body is larger than this request may have")
+        except ClientGone:
+            raise
+        except Exception:
+            log.exception("unexpected failure", extra={"request_id": request.request_id})
+            return error_answer(500, "UNKNOWN", "An unexpected failure; the operator's log has it under this request's id")
+
+    async def _answer(self, request: OciRequest) -> Answer:
+        authorization = request.headers.get(b"authorization")
+        if authorization is None:
+            raise TokenInvalid
+        call = self._call(request, authorization)
+        if call is None:
+            return error_answer(400, "UNSUPPORTED", "The Authorization header is malformed")
+        where = route(request.raw_path)
+        if where is None:
+            return not_found()
+        handler = self._handlers.get((where.kind, request.method))
+        if handler is None:
+            return error_answer(405, "UNSUPPORTED", "The operation is unsupported.")
+        return await handler(request, call, where)
+
+    def _call(self, request: OciRequest, authorization: bytes) -> Call | None:
+        """Return who asks; None for a header that cannot be read, TokenInvalid for one that proves nothing."""
+        scheme, _, encoded = authorization.partition(b" ")
+        if scheme.lower() != b"basic":
+            raise TokenInvalid
+        try:
+            user, _, password = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            raise TokenInvalid from None
+        if not password.isprintable():
+            return None
+        if user != "AWS":
+            raise TokenInvalid
+        addressed = registry_of_host(request.host)
+        caller, region = read_token(self._secret, password, addressed.region if addressed else None, request.at)
+        return Call(
+            caller=caller,
+            registry=addressed or Registry(caller.account, region),
+            at=request.at,
+            request_id=request.request_id,
+            context={
+                "aws:sourceip": request.client,
+                "aws:securetransport": "true" if request.secure else "false",
+                "aws:useragent": request.headers.get(b"user-agent", b"").decode("latin-1"),
+            },
+        )
+
+
+async def _base(_request: OciRequest, _call: Call, _route: Route) -> Answer:
+    return Answer(status=200, headers=[API_VERSION])

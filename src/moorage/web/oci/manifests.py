@@ -1,0 +1,85 @@
+"""Manifests at the registry door."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from moorage.actions.images import Images
+from moorage.core.calls import Call
+from moorage.core.digests import Digest, parse_digest
+from moorage.core.errors import ManifestNotFound, ManifestTooLarge
+from moorage.core.images import Served
+from moorage.core.manifests import MAX_MANIFEST
+from moorage.core.names import Tag
+from moorage.web.http import Answer, BodyTooLarge, read_body
+from moorage.web.oci.errors import API_VERSION
+from moorage.web.oci.requests import Route, is_unknown_algorithm, repository, tag_or_digest
+from moorage.web.pools import Pools
+
+if TYPE_CHECKING:
+    from moorage.web.oci.door import OciRequest  # the door imports this module
+
+
+class Manifests:
+    """GET, HEAD, PUT and DELETE of ``/v2/<name>/manifests/<reference>``."""
+
+    def __init__(self, images: Images, pools: Pools) -> None:
+        self._images = images
+        self._pools = pools
+
+    async def get(self, request: OciRequest, call: Call, route: Route) -> Answer:
+        """Serve the bytes of a manifest as they were pushed."""
+        name = repository(route.name)
+        if is_unknown_algorithm(route.reference):
+            raise ManifestNotFound
+        served = await self._pools.hot(self._images.pull, call, name, tag_or_digest(route.reference))
+        if request.method == "GET" and self._images.pull_is_news(call, served):
+            await self._pools.rows(self._images.note_pulls, call, [served.id])
+        return _served(served)
+
+    async def put(self, request: OciRequest, call: Call, route: Route) -> Answer:
+        """Store a manifest under a tag or its digest."""
+        name, reference = repository(route.name), tag_or_digest(route.reference)
+        try:
+            content = await read_body(request.receive, MAX_MANIFEST)
+        except BodyTooLarge:
+            raise ManifestTooLarge(MAX_MANIFEST) from None
+        stated = request.headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip()
+        digest = parse_digest(reference)
+        tag = None if digest else Tag(reference)
+        put = await self._pools.rows(self._images.put, call, name, content, media_type=stated, tag=tag, digest=digest)
+        headers = [
+            API_VERSION,
+            (b"location", f"/v2/{name}/manifests/{put.manifest.digest}".encode()),
+            (b"docker-content-digest", put.manifest.digest.encode()),
+        ]
+        if put.manifest.subject:
+            headers.append((b"oci-subject", put.manifest.subject.encode()))
+        return Answer(status=201, headers=headers)
+
+    async def delete(self, _request: OciRequest, call: Call, route: Route) -> Answer:
+        """Delete an image by its digest, or take a tag off."""
+        name = repository(route.name)
+        if is_unknown_algorithm(route.reference):
+            raise ManifestNotFound
+        reference = tag_or_digest(route.reference)
+        if parse_digest(reference):
+            await self._pools.rows(self._images.delete_manifest, call, name, Digest(reference))
+        else:
+            await self._pools.rows(self._images.untag, call, name, Tag(reference))
+        return Answer(status=202, headers=[API_VERSION])
+
+
+def _served(served: Served) -> Answer:
+    return Answer(
+        status=200,
+        headers=[
+            API_VERSION,
+            (b"content-type", served.media_type.encode()),
+            (b"content-length", str(len(served.content)).encode()),
+            (b"docker-content-digest", served.digest.encode()),
+            # What was pushed is never run by a browser that happens on it.
+            (b"x-content-type-options", b"nosniff"),
+        ],
+        body=served.content,
+    )
