@@ -1,6 +1,6 @@
 """Users and their access keys (IAM User Guide, "IAM identifiers")."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from moorage.core.names import AccountId
@@ -27,7 +27,7 @@ class AccessKey:
     """A pair of key id and secret that signs requests as a user."""
 
     id: str
-    secret: str
+    secret: str = field(repr=False)
     user: User
     active: bool = True
     created_at: datetime

@@ -105,3 +105,19 @@ def registry_of_host(host: str) -> Registry | None:
     found = _registry_host.fullmatch(host.lower())
     region = parse_region(found[2]) if found else None
     return Registry(AccountId(found[1]), region) if found and region else None
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryNames:
+    """What the registries of this server are called: all by one address, or each by a name of AWS's form below a domain."""
+
+    address: str
+    domain: str | None = None
+
+    def host(self, registry: Registry) -> str:
+        """Return the host, with its port where that is not the usual one, as ``docker push`` needs it."""
+        return f"{registry.account}.dkr.ecr.{registry.region}.{self.domain}" if self.domain else self.address
+
+    def endpoint(self, registry: Registry) -> str:
+        """Return the URL of the registry, without a slash at its end. Only the plain address is reached without TLS."""
+        return f"https://{self.host(registry)}" if self.domain else f"http://{self.address}"

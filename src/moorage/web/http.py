@@ -23,12 +23,13 @@ class ClientGone(Exception):  # noqa: N818 - nobody is left to be told
 class Answer:
     """A response; ``body`` is bytes, a whole file that the server sends by itself, or a stream of chunks.
 
-    ``headers`` are lower-case; ``content-length`` is added for bytes.
+    ``headers`` are lower-case; ``content-length`` is added for bytes. ``operation`` is what the metrics call the request.
     """
 
     status: int
     headers: Headers = field(default_factory=list)
     body: bytes | Path | AsyncIterator[bytes] = b""
+    operation: str = ""
 
 
 async def read_body(receive: Receive, limit: int) -> bytes:

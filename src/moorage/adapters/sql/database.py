@@ -11,14 +11,18 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, select
 from sqlalchemy.exc import OperationalError
 
 from moorage.adapters.sql.identities import SqlIdentityRows
 from moorage.adapters.sql.images import SqlImageRows
 from moorage.adapters.sql.layers import SqlLayerRows, SqlUploadRows
-from moorage.adapters.sql.repositories import SqlRepositoryRows
+from moorage.adapters.sql.repositories import SqlRepositoryRows, upsert
+from moorage.adapters.sql.schema import secrets
 from moorage.core.errors import StorageFull
+
+HEAD = "0001"
+"""The last migration of this release."""
 
 BUSY_SECONDS = 30
 """How long a write waits for the writes of other processes."""
@@ -83,6 +87,25 @@ class SqlDatabase:
             if not self.is_sqlite:
                 connection = connection.execution_options(isolation_level="REPEATABLE READ")  # noqa: PLW2901 - the same connection, with an option
             yield SqlTransaction(connection)
+
+    def secret(self, name: str, fresh: bytes) -> bytes:
+        """Return the secret of that name, which all processes on this database share; ``fresh`` becomes it at the first call."""
+        with self.write() as tx:
+            row = upsert(tx.connection, secrets).values(name=name, value=fresh)
+            tx.connection.execute(row.on_conflict_do_nothing())
+            return tx.connection.execute(select(secrets.c.value).where(secrets.c.name == name)).scalar_one()
+
+    def migrate(self) -> None:
+        """Bring the tables to this release's form; raises NewerDatabase where a later release has been here."""
+        with self.engine.connect() as connection:
+            known = inspect(connection).has_table("alembic_version")
+            current = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() if known else None
+        if current == HEAD:
+            return
+        # Takes longer to import than a start may take.
+        from moorage.adapters.sql.migrate import upgrade  # noqa: PLC0415 - see above
+
+        upgrade(self.engine)
 
     def close(self) -> None:
         """Close all connections."""

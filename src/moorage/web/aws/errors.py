@@ -125,6 +125,7 @@ AWS_ERRORS: dict[type[e.Refused], AwsError] = {
     e.ImageReferenced: AwsError("InvalidParameterException"),
     e.ReferencedImagesNotFound: AwsError("ReferencedImagesNotFoundException"),
     e.ManifestLayersNotFound: AwsError("LayersNotFoundException"),
+    e.ManifestTooLarge: AwsError("InvalidParameterException"),
     # limits
     e.TooManyRepositories: _LIMIT,
     e.TooManyImages: _LIMIT,

@@ -8,7 +8,7 @@ import base64
 import binascii
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from moorage.actions.images import Images
@@ -116,7 +116,8 @@ class OciDoor:
         handler = self._handlers.get((where.kind, request.method))
         if handler is None:
             return error_answer(405, "UNSUPPORTED", "The operation is unsupported.")
-        return await handler(request, call, where)
+        answer = await handler(request, call, where)
+        return replace(answer, operation=f"{request.method} {where.kind}")
 
     def _call(self, request: OciRequest, authorization: bytes) -> Call | None:
         """Return who asks; None for a header that cannot be read, TokenInvalid for one that proves nothing."""

@@ -1,0 +1,23 @@
+"""Registry tokens for callers who may have one."""
+
+from datetime import datetime
+
+from moorage.actions.access import Guard
+from moorage.core import tokens
+from moorage.core.calls import Call
+from moorage.ports import Database
+
+
+class Tokens:
+    """Issues registry tokens; the secret is the store's, so every process on it reads them."""
+
+    def __init__(self, database: Database, guard: Guard, secret: bytes) -> None:
+        self._database = database
+        self._guard = guard
+        self._secret = secret
+
+    def issue(self, call: Call) -> tuple[str, datetime]:
+        """Return a password for ``docker login`` in the caller's region and when it expires; raises AccessDenied."""
+        with self._database.read() as tx:
+            self._guard.allow(tx, call, "ecr:GetAuthorizationToken", "*")
+        return tokens.issue(self._secret, call.caller, call.registry.region, call.at)

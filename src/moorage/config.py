@@ -1,0 +1,104 @@
+"""Settings: text in, one frozen value out."""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from moorage.core.names import AccountId, RegistryNames, parse_account
+
+
+class InvalidSettings(Exception):  # noqa: N818 - the command line says it and ends
+    """A setting that cannot be; the sentence says which and what would be right."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that a server is told."""
+
+    CREDENTIALS: ClassVar = "credentials.json"
+    ENDPOINT: ClassVar = "endpoint"
+
+    data: Path
+    host: str
+    port: int
+    account: AccountId
+    names: RegistryNames
+    database: str
+    workers: int
+
+    @property
+    def blobs(self) -> Path:
+        """The folder of the bytes."""
+        return self.data / "blobs"
+
+    @property
+    def credentials(self) -> Path:
+        """The file with the first access key."""
+        return self.data / self.CREDENTIALS
+
+    @property
+    def endpoint(self) -> Path:
+        """The file that says where the server of this folder was last reached."""
+        return self.data / self.ENDPOINT
+
+    @property
+    def url(self) -> str:
+        """Where clients on this machine reach the server."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)  # noqa: S104 - compared, not bound
+        return f"http://{f'[{host}]' if ':' in host and '[' not in host else host}:{self.port}"
+
+
+def read_settings(
+    *,
+    data: Path,
+    listen: str,
+    account: str,
+    domain: str | None,
+    database: str | None,
+    workers: int,
+    insecure_listen: bool,
+) -> Settings:
+    """Return the settings; raises InvalidSettings."""
+    host, port = _listen(listen)
+    if not insecure_listen and not _is_loopback(host):
+        raise InvalidSettings(
+            f"--listen {listen} is beyond loopback and there is no TLS: secrets would cross the network in the clear. "
+            "Listen on 127.0.0.1 behind a proxy that does TLS, or add --insecure-listen to do it anyway."
+        )
+    parsed = parse_account(account)
+    if parsed is None:
+        raise InvalidSettings(f"--account must be twelve digits, not {account!r}")
+    if domain is not None and not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?", domain):
+        raise InvalidSettings(f"--domain must be a host name with or without a port, not {domain!r}")
+    return Settings(
+        data=data.absolute(),
+        host=host,
+        port=port,
+        account=parsed,
+        names=RegistryNames(f"{'localhost' if _is_loopback(host) else host}:{port}", domain),
+        database=database or f"sqlite:///{data.absolute() / 'moorage.db'}",
+        workers=workers,
+    )
+
+
+def default_data(home: Path) -> Path:
+    """Return the data folder: ``moorage-data`` where the current folder has one, else the user's."""
+    here = Path("moorage-data")
+    return here if here.is_dir() else home / ".local" / "share" / "moorage"
+
+
+def _listen(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:  # noqa: PLR2004 - the ports that there are
+        raise InvalidSettings(f"--listen must be of the form HOST:PORT, not {text!r}")
+    try:
+        return str(ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)), int(port)
+    except ValueError:
+        raise InvalidSettings(f"--listen needs an IP address or localhost, not {host!r}") from None
+
+
+def _is_loopback(host: str) -> bool:
+    return ipaddress.ip_address(host).is_loopback

@@ -1,0 +1,215 @@
+"""The one address: tells the doors apart, counts and logs every request, and gives it an id."""
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Callable, MutableMapping
+from datetime import UTC, datetime
+from typing import Any
+
+from moorage.actions.layers import Layers
+from moorage.core.downloads import PREFIX, read_path
+from moorage.core.errors import Refused, TokenExpired, TokenInvalid
+from moorage.web.aws.door import AwsDoor, AwsRequest
+from moorage.web.http import Answer, BodyTooLarge, ClientGone, Receive, Scope, Send, read_body, send_answer
+from moorage.web.metrics import CONTENT_TYPE, Metrics
+from moorage.web.oci.blobs import Blobs
+from moorage.web.oci.door import OciDoor, OciRequest
+from moorage.web.oci.errors import error_answer, refusal
+from moorage.web.oci.requests import Query
+from moorage.web.pools import Pools
+
+MAX_AWS_BODY = 32 * 1024 * 1024
+"""A part of 20 MiB in base64, or a manifest of 4 MiB in the most wasteful JSON."""
+
+_DOORS = (
+    b"Nothing is at this address. There are: the AWS API (POST / with a signature), the container registry (/v2/), "
+    b"and for operators /livez, /readyz, /metrics.\n"
+)
+_PLAIN = [(b"content-type", b"text/plain; charset=utf-8")]
+
+_access = logging.getLogger("moorage.access")
+_log = logging.getLogger("moorage.web")
+
+
+class App:
+    """The ASGI application of one server process."""
+
+    def __init__(
+        self,
+        *,
+        aws: AwsDoor,
+        oci: OciDoor,
+        blobs: Blobs,
+        layers: Layers,
+        secret: bytes,
+        pools: Pools,
+        metrics: Metrics,
+        ready: Callable[[], None],
+        close: Callable[[], None],
+    ) -> None:
+        self._aws = aws
+        self._oci = oci
+        self._blobs = blobs
+        self._layers = layers
+        self._secret = secret
+        self._pools = pools
+        self._metrics = metrics
+        self._ready = ready
+        self._close = close
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or the life of the process."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            await self._serve(scope, receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                await asyncio.to_thread(self._pools.close)
+                self._close()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        request_id = _new_request_id()
+        counting = _Counting(receive)
+        method, raw_path = scope["method"], scope["raw_path"]
+        door, answer = "", None
+        try:
+            if raw_path.startswith(b"/v2"):
+                door, answer = "registry", await self._registry(scope, counting, request_id)
+            elif raw_path == b"/" and method != "GET":
+                door, answer = "aws", await self._api(scope, counting, request_id)
+            else:
+                door, answer = "operator", await self._other(scope)
+            answer.headers.append((b"x-amzn-requestid", request_id.encode()))
+            await send_answer(send, answer, head=method == "HEAD")
+        except ClientGone:
+            _access.info("%s %s client gone", method, _shown(raw_path), extra={"request_id": request_id})
+        finally:
+            self._account(scope, door, answer, time.perf_counter() - started, counting.received, request_id)
+
+    def _account(
+        self, scope: Scope, door: str, answer: Answer | None, seconds: float, received: int, request_id: str
+    ) -> None:
+        status = answer.status if answer else 499
+        sent = _length(answer) if answer and scope["method"] != "HEAD" else 0
+        operation = (answer.operation if answer else "") or scope["method"]
+        self._metrics.count(door, operation, status, seconds, received, sent)
+        if _access.isEnabledFor(logging.INFO):
+            _access.info(
+                "%s %s %s %d %.1fms in=%d out=%d",
+                scope["client"][0],
+                scope["method"],
+                _shown(scope["raw_path"]),
+                status,
+                seconds * 1000,
+                received,
+                sent,
+                extra={"request_id": request_id, "operation": operation},
+            )
+
+    async def _registry(self, scope: Scope, receive: Receive, request_id: str) -> Answer:
+        request = OciRequest(
+            method=scope["method"],
+            raw_path=scope["raw_path"],
+            query=Query(scope["query_string"]),
+            headers=dict(scope["headers"]),
+            receive=receive,
+            client=scope["client"][0],
+            secure=scope["scheme"] == "https",
+            request_id=request_id,
+            at=datetime.now(UTC),
+        )
+        return await self._oci.answer(request)
+
+    async def _api(self, scope: Scope, receive: Receive, request_id: str) -> Answer:
+        try:
+            body = await read_body(receive, MAX_AWS_BODY)
+        except BodyTooLarge:
+            return self._aws.too_large(request_id, MAX_AWS_BODY)
+        request = AwsRequest(
+            method=scope["method"],
+            raw_path=scope["raw_path"],
+            query=scope["query_string"],
+            headers=[(name.lower(), value) for name, value in scope["headers"]],
+            body=body,
+            client=scope["client"][0],
+            secure=scope["scheme"] == "https",
+            request_id=request_id,
+        )
+        return await self._pools.rows(self._aws.answer, request)
+
+    async def _other(self, scope: Scope) -> Answer:
+        path: str = scope["path"]
+        if scope["method"] not in ("GET", "HEAD"):
+            return Answer(status=404, headers=[*_PLAIN], body=_DOORS)
+        if path == "/livez":
+            return Answer(status=200, headers=[*_PLAIN], body=b"live\n", operation="livez")
+        if path == "/readyz":
+            return await self._readiness()
+        if path == "/metrics":
+            text = await self._pools.rows(self._metrics.text)
+            return Answer(status=200, headers=[(b"content-type", CONTENT_TYPE)], body=text, operation="metrics")
+        if path.startswith(PREFIX):
+            return await self._signed_layer(scope)
+        return Answer(status=404, headers=[*_PLAIN], body=_DOORS)
+
+    async def _readiness(self) -> Answer:
+        try:
+            await self._pools.rows(self._ready)
+        except Exception:
+            _log.exception("not ready")
+            return Answer(status=503, headers=[*_PLAIN], body=b"not ready\n", operation="readyz")
+        return Answer(status=200, headers=[*_PLAIN], body=b"ready\n", operation="readyz")
+
+    async def _signed_layer(self, scope: Scope) -> Answer:
+        headers = dict(scope["headers"])
+        try:
+            registry, name, digest = read_path(
+                self._secret, scope["path"], scope["query_string"].decode("latin-1"), datetime.now(UTC)
+            )
+            layer = await self._pools.rows(self._layers.signed, registry, name, digest)
+        except (TokenInvalid, TokenExpired):
+            return error_answer(403, "DENIED", "The URL has expired or was not signed by this registry")
+        except Refused as error:
+            return refusal(error)
+        return self._blobs.serve(layer, headers.get(b"range"))
+
+
+class _Counting:
+    """Counts the bytes of a request's body as they come in."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.received = 0
+
+    async def __call__(self) -> MutableMapping[str, Any]:
+        message = await self._receive()
+        self.received += len(message.get("body", b""))
+        return message
+
+
+def _new_request_id() -> str:
+    text = os.urandom(16).hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def _length(answer: Answer) -> int:
+    if isinstance(answer.body, bytes):
+        return len(answer.body)
+    return next((int(value) for name, value in answer.headers if name == b"content-length"), 0)
+
+
+def _shown(raw_path: bytes) -> str:
+    """Return a path as a log may hold it: no query, which may carry a signature, and nothing that ends a line."""
+    return repr(raw_path[:300])[2:-1]
+

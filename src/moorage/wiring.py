@@ -1,0 +1,127 @@
+"""Settings in, everything built, by plain calls."""
+
+import json
+import os
+import secrets
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from moorage.actions.access import Guard
+from moorage.actions.identities import Identities
+from moorage.actions.images import Images
+from moorage.actions.layers import Layers
+from moorage.actions.repositories import Repositories
+from moorage.actions.tokens import Tokens
+from moorage.actions.uploads import Uploads
+from moorage.adapters.blobs_disk import DiskBlobs
+from moorage.adapters.sql.database import SqlDatabase
+from moorage.config import Settings
+from moorage.core.identities import AccessKey
+from moorage.core.names import UploadId
+from moorage.web.app import App
+from moorage.web.aws import iam, sts
+from moorage.web.aws.door import AwsDoor
+from moorage.web.aws.ecr import Ecr
+from moorage.web.metrics import Metrics
+from moorage.web.oci.blobs import Blobs
+from moorage.web.oci.door import OciDoor
+from moorage.web.pools import ROWS, Pools
+
+SECRET = "server"  # noqa: S105 - the name of the row, not its content
+
+
+@dataclass(frozen=True, slots=True)
+class FirstStart:
+    """What the first start made, for the terminal to say; ``key`` is None at every later one."""
+
+    key: AccessKey | None
+
+
+def prepare(settings: Settings) -> FirstStart:
+    """Make or migrate the data folder: tables, secret, account with its administrator and key.
+
+    The key is in its file before its row is committed, so a start that is cut short cannot leave an account without a key.
+    """
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    database = SqlDatabase(settings.database, connections=1)
+    try:
+        database.migrate()
+        database.secret(SECRET, secrets.token_bytes(32))
+        identities = Identities(database, Guard())
+        key = identities.bootstrap(settings.account, datetime.now(UTC), keep=lambda made: _write_key(settings.credentials, made))
+    finally:
+        database.close()
+    _write(settings.endpoint, settings.url.encode(), 0o644)
+    return FirstStart(key)
+
+
+def build(settings: Settings) -> App:
+    """Build the application of one server process."""
+    database = SqlDatabase(settings.database, connections=ROWS + 2)
+    secret = database.secret(SECRET, b"")
+    blobs = DiskBlobs(settings.blobs)
+    guard = Guard()
+    identities = Identities(database, guard)
+    repositories = Repositories(database, guard)
+    images = Images(database, guard)
+    layers = Layers(database, blobs, guard)
+    uploads = Uploads(database, blobs, guard, new_id=lambda: UploadId(str(uuid.uuid4())))
+    pools = Pools(inline=database.is_sqlite)
+    ecr = Ecr(
+        repositories=repositories,
+        images=images,
+        layers=layers,
+        uploads=uploads,
+        tokens=Tokens(database, guard, secret),
+        names=settings.names,
+        secret=secret,
+    )
+    services = {"ecr": ecr.operations(), "iam": iam.operations(identities), "sts": sts.operations(identities)}
+    return App(
+        aws=AwsDoor(services, identities.key, lambda: datetime.now(UTC)),
+        oci=OciDoor(images, layers, uploads, repositories, pools, secret),
+        blobs=Blobs(layers, pools),
+        layers=layers,
+        secret=secret,
+        pools=pools,
+        metrics=Metrics(),
+        ready=lambda: _check(database, blobs.folder),
+        close=database.close,
+    )
+
+
+def _check(database: SqlDatabase, folder: Path) -> None:
+    """Raise where rows cannot be read or bytes cannot be written."""
+    with database.read() as tx:
+        tx.identities.key("")
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(f"{folder} cannot be written to")
+
+
+def _write_key(path: Path, key: AccessKey) -> None:
+    document = {
+        "Account": key.user.account,
+        "UserName": key.user.name,
+        "AccessKeyId": key.id,
+        "SecretAccessKey": key.secret,
+    }
+    _write(path, json.dumps(document, indent=2).encode() + b"\n", 0o600)
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    """Replace a file as a whole, durably."""
+    new = path.with_name(f".{path.name}.new")
+    file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    try:
+        os.write(file, content)
+        os.fsync(file)
+    finally:
+        os.close(file)
+    new.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
