@@ -9,7 +9,7 @@ from typing import ClassVar
 from moorage.core.names import AccountId, RegistryNames, parse_account
 
 
-class InvalidSettings(Exception):  # noqa: N818 - the command line says it and ends
+class InvalidSettings(Exception):
     """A setting that cannot be; the sentence says which and what would be right."""
 
 

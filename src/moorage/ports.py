@@ -96,7 +96,9 @@ class ImageRows(Protocol):
     ) -> list[tuple[int, Digest, Tag | None]]:
         """Return up to ``limit`` pairs of image and tag with the image's id, in order, those after ``after``."""
 
-    def referrers(self, repository: Repository, subject: Digest, artifact_type: str | None, after: int, limit: int) -> list[Image]:
+    def referrers(
+        self, repository: Repository, subject: Digest, artifact_type: str | None, after: int, limit: int
+    ) -> list[Image]:
         """Return up to ``limit`` images with that subject, those after the id ``after``."""
 
     def indexes_of(self, repository: Repository, digest: Digest) -> tuple[Digest, ...]:

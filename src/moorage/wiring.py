@@ -50,7 +50,9 @@ def prepare(settings: Settings) -> FirstStart:
         database.migrate()
         database.secret(SECRET, secrets.token_bytes(32))
         identities = Identities(database, Guard())
-        key = identities.bootstrap(settings.account, datetime.now(UTC), keep=lambda made: _write_key(settings.credentials, made))
+        key = identities.bootstrap(
+            settings.account, datetime.now(UTC), keep=lambda made: _write_key(settings.credentials, made)
+        )
     finally:
         database.close()
     _write(settings.endpoint, settings.url.encode(), 0o644)

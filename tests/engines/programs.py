@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache"
 
 
-class Missing(Exception):  # noqa: N818 - the sentence says what is missing
+class Missing(Exception):
     """A program or a right that the tests need is not there; the sentence says how to get it."""
 
 

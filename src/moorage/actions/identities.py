@@ -57,8 +57,13 @@ class Identities:
         with self._database.read() as tx:
             return tx.identities.key(access_key_id)
 
-    def bootstrap(self, account: AccountId, at: datetime, user: str = "admin") -> AccessKey | None:
-        """Make an account usable: one user with AdministratorAccess and one key. None where it has a user already."""
+    def bootstrap(
+        self, account: AccountId, at: datetime, *, keep: Callable[[AccessKey], None], user: str = "admin"
+    ) -> AccessKey | None:
+        """Make an account usable: one user with AdministratorAccess and one key. None where it has a user already.
+
+        ``keep`` is given the key before the account is committed, so no account is left whose key nobody has.
+        """
         with self._database.write() as tx:
             tx.identities.add_account(account, at)
             tx.identities.lock(account)
@@ -67,7 +72,9 @@ class Identities:
             administrator = User(account=account, name=user, id=self._user_id(), created_at=at)
             tx.identities.add_user(administrator)
             tx.identities.attach(administrator.id, ADMINISTRATOR_ACCESS.arn)
-            return self._add_key(tx, administrator, at)
+            key = self._add_key(tx, administrator, at)
+            keep(key)
+        return key
 
     def caller(self, call: Call) -> User:
         """STS GetCallerIdentity: needs no permission, but a key that is still good."""

@@ -52,7 +52,14 @@ class Images:
         self._guard = guard
 
     def put(
-        self, call: Call, name: RepositoryName, content: bytes, *, media_type: str | None, tag: Tag | None, digest: str | None
+        self,
+        call: Call,
+        name: RepositoryName,
+        content: bytes,
+        *,
+        media_type: str | None,
+        tag: Tag | None,
+        digest: str | None,
     ) -> Put:
         """Store a manifest and point a tag at it.
 

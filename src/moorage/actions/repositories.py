@@ -66,7 +66,9 @@ class Repositories:
     def put_mutability(self, call: Call, name: RepositoryName, mutability: TagMutability) -> Repository:
         """Say which tags may move from now on."""
         with self._database.write() as tx:
-            repository = replace(locked(tx, self._guard, call, "ecr:PutImageTagMutability", name), mutability=mutability)
+            repository = replace(
+                locked(tx, self._guard, call, "ecr:PutImageTagMutability", name), mutability=mutability
+            )
             tx.repositories.update(repository)
         return repository
 

@@ -29,7 +29,7 @@ class DiskBlobs:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._hashes: OrderedDict[UploadId, tuple[int, "hashlib._Hash"]] = OrderedDict()
+        self._hashes: OrderedDict[UploadId, tuple[int, hashlib._Hash]] = OrderedDict()
         self._lock = threading.Lock()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
@@ -103,7 +103,7 @@ class DiskWriter:
         self._file = file
         self._offset = 0
         self._started = 0
-        self._hash: "hashlib._Hash | None" = None
+        self._hash: hashlib._Hash | None = None
 
     @property
     def size(self) -> int:

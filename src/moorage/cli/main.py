@@ -16,9 +16,14 @@ _DATA = click.option(
     type=click.Path(file_okay=False, path_type=Path),
     help="The data folder. Default: ./moorage-data where there is one, else ~/.local/share/moorage.",
 )
-_LISTEN = click.option("--listen", default="127.0.0.1:4510", show_default=True, metavar="HOST:PORT", help="Where to listen.")
+_LISTEN = click.option(
+    "--listen", default="127.0.0.1:4510", show_default=True, metavar="HOST:PORT", help="Where to listen."
+)
 _ACCOUNT = click.option(
-    "--account", default="123456789012", show_default=True, help="The account that the first start makes: twelve digits."
+    "--account",
+    default="123456789012",
+    show_default=True,
+    help="The account that the first start makes: twelve digits.",
 )
 
 
@@ -35,10 +40,18 @@ def main() -> None:
 @_DATA
 @_LISTEN
 @_ACCOUNT
-@click.option("--domain", metavar="NAME[:PORT]", help="Show registries as <account>.dkr.ecr.<region>.NAME instead of the address.")
+@click.option(
+    "--domain", metavar="NAME[:PORT]", help="Show registries as <account>.dkr.ecr.<region>.NAME instead of the address."
+)
 @click.option("--database", metavar="URL", help="postgresql+psycopg://... instead of SQLite in the data folder.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Server processes.")
-@click.option("--log-format", default="plain", show_default=True, type=click.Choice(["plain", "json"]), help="Lines for people or for programs.")
+@click.option(
+    "--log-format",
+    default="plain",
+    show_default=True,
+    type=click.Choice(["plain", "json"]),
+    help="Lines for people or for programs.",
+)
 @click.option("--quiet", is_flag=True, help="Log no line per request.")
 @click.option("--insecure-listen", is_flag=True, help="Listen beyond loopback although there is no TLS.")
 def serve(

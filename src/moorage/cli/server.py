@@ -43,7 +43,10 @@ def _run(settings: Settings, *, json_logs: bool, quiet: bool) -> int:
     except PermissionError as error:
         raise click.ClickException(f"The data folder cannot be used: {error}") from None
     if made.key:
-        click.echo(f"Made account {made.key.user.account} with the user {made.key.user.name}; its access key is in {settings.credentials}", err=True)
+        click.echo(
+            f"Made account {made.key.user.account} with the user {made.key.user.name}; its access key is in {settings.credentials}",
+            err=True,
+        )
     click.echo(f"Moorage on {settings.url}, data in {settings.data}", err=True)
     server = Granian(
         "moorage",

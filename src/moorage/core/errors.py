@@ -19,7 +19,7 @@ from moorage.core.digests import Digest
 from moorage.core.names import AccountId, RepositoryName, Tag, UploadId
 
 
-class Refused(Exception):  # noqa: N818 - a refusal is an answer, not a failure
+class Refused(Exception):
     """Understood, and refused."""
 
 
@@ -80,7 +80,9 @@ class TooManyTags(RegistryError):
     limit: int
 
     def __str__(self) -> str:
-        return f"The resource '{self.arn}' would have more than the maximum allowed number of tags which is '{self.limit}'"
+        return (
+            f"The resource '{self.arn}' would have more than the maximum allowed number of tags which is '{self.limit}'"
+        )
 
 
 @dataclass(eq=False)

@@ -26,6 +26,7 @@ IMAGES = frozenset({DOCKER_MANIFEST, OCI_MANIFEST})
 INDEXES = frozenset({DOCKER_LIST, OCI_INDEX})
 LEGACY = frozenset({DOCKER_SCHEMA_1, DOCKER_SIGNED})
 
+SCHEMA_VERSION = 2
 MAX_MANIFEST = 4 * 1024 * 1024
 MAX_REFERENCES = 10_000
 """More entries than any image has; a manifest of 4 MiB could otherwise ask for 50,000 look-ups."""
@@ -83,7 +84,9 @@ def parse_manifest(content: bytes, stated: str | None) -> Manifest:
     digest = digest_of(content)
     if media_type in LEGACY:
         return Manifest(content=content, media_type=media_type, digest=digest, blobs=_schema_1(document))
-    if document.get("schemaVersion") != 2 or ("manifests" in document) == ("layers" in document or "config" in document):  # noqa: PLR2004 - the version that both specifications fix
+    if document.get("schemaVersion") != SCHEMA_VERSION or ("manifests" in document) == (
+        "layers" in document or "config" in document
+    ):
         raise refused_manifest()
     own = document.get("artifactType")
     artifact_type = _checked_media_type(own) if own is not None else None
@@ -137,7 +140,9 @@ def _descriptor(entry: Any) -> Descriptor:
     if digest is None or type(size) is not int or not 0 <= size < 2**63:
         raise refused_manifest()
     urls = entry.get("urls")
-    return Descriptor(digest, size, _checked_media_type(entry.get("mediaType")), foreign=isinstance(urls, list) and bool(urls))
+    return Descriptor(
+        digest, size, _checked_media_type(entry.get("mediaType")), foreign=isinstance(urls, list) and bool(urls)
+    )
 
 
 def _checked_media_type(text: Any) -> str:

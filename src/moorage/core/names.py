@@ -28,6 +28,7 @@ ACCOUNT_PATTERN = "[0-9]{12}"
 REPOSITORY_PATTERN = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*"
 TAG_PATTERN = "[a-zA-Z0-9-_.]+"
 MAX_TAG = 300
+MAX_REGION = 32
 UPLOAD_PATTERN = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 REPOSITORY_LENGTHS = range(2, 257)
 
@@ -45,7 +46,7 @@ def parse_account(text: str) -> AccountId | None:
 
 def parse_region(text: str) -> Region | None:
     """Return the region that ``text`` names, or None; any region-shaped name is one."""
-    return Region(text) if len(text) <= 32 and _region.fullmatch(text) else None
+    return Region(text) if len(text) <= MAX_REGION and _region.fullmatch(text) else None
 
 
 def parse_repository(text: str) -> RepositoryName | None:

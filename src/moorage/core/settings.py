@@ -15,4 +15,6 @@ def check_setting(name: str, value: str | None = None) -> None:
     if name not in VALUES:
         raise ValidationFailed(f"Invalid account setting name '{name}'. Valid names are: {', '.join(VALUES)}")
     if value is not None and value not in VALUES[name]:
-        raise ValidationFailed(f"Invalid value '{value}' for account setting '{name}'. Valid values are: {', '.join(VALUES[name])}")
+        raise ValidationFailed(
+            f"Invalid value '{value}' for account setting '{name}'. Valid values are: {', '.join(VALUES[name])}"
+        )

@@ -5,13 +5,15 @@ import logging
 import os
 import time
 from collections.abc import Callable, MutableMapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from moorage.actions.layers import Layers
 from moorage.core.downloads import PREFIX, read_path
 from moorage.core.errors import Refused, TokenExpired, TokenInvalid
-from moorage.web.aws.door import AwsDoor, AwsRequest
+from moorage.web.aws.door import AwsDoor, AwsRequest, refuse
+from moorage.web.aws.errors import RequestTooLarge
 from moorage.web.http import Answer, BodyTooLarge, ClientGone, Receive, Scope, Send, read_body, send_answer
 from moorage.web.metrics import CONTENT_TYPE, Metrics
 from moorage.web.oci.blobs import Blobs
@@ -132,21 +134,21 @@ class App:
         return await self._oci.answer(request)
 
     async def _api(self, scope: Scope, receive: Receive, request_id: str) -> Answer:
-        try:
-            body = await read_body(receive, MAX_AWS_BODY)
-        except BodyTooLarge:
-            return self._aws.too_large(request_id, MAX_AWS_BODY)
         request = AwsRequest(
             method=scope["method"],
             raw_path=scope["raw_path"],
             query=scope["query_string"],
             headers=[(name.lower(), value) for name, value in scope["headers"]],
-            body=body,
+            body=b"",
             client=scope["client"][0],
             secure=scope["scheme"] == "https",
             request_id=request_id,
         )
-        return await self._pools.rows(self._aws.answer, request)
+        try:
+            body = await read_body(receive, MAX_AWS_BODY)
+        except BodyTooLarge:
+            return refuse(request, RequestTooLarge(MAX_AWS_BODY))
+        return await self._pools.rows(self._aws.answer, replace(request, body=body))
 
     async def _other(self, scope: Scope) -> Answer:
         path: str = scope["path"]
@@ -166,7 +168,7 @@ class App:
     async def _readiness(self) -> Answer:
         try:
             await self._pools.rows(self._ready)
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever it is, the server is not ready
             _log.exception("not ready")
             return Answer(status=503, headers=[*_PLAIN], body=b"not ready\n", operation="readyz")
         return Answer(status=200, headers=[*_PLAIN], body=b"ready\n", operation="readyz")
@@ -212,4 +214,3 @@ def _length(answer: Answer) -> int:
 def _shown(raw_path: bytes) -> str:
     """Return a path as a log may hold it: no query, which may carry a signature, and nothing that ends a line."""
     return repr(raw_path[:300])[2:-1]
-

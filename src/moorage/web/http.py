@@ -11,11 +11,11 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
 
-class BodyTooLarge(Exception):  # noqa: N818 - the door answers it, it is no failure
+class BodyTooLarge(Exception):
     """More bytes than the door takes."""
 
 
-class ClientGone(Exception):  # noqa: N818 - nobody is left to be told
+class ClientGone(Exception):
     """The client went away before its body ended."""
 
 

@@ -17,12 +17,16 @@ class Metrics:
         # prometheus-client's own convention: several processes share a folder that the variable names.
         self._several = "PROMETHEUS_MULTIPROC_DIR" in os.environ
         if self._several:
-            MultiProcessCollector(self._registry)
+            MultiProcessCollector(self._registry)  # type: ignore[no-untyped-call]  # prometheus-client leaves it untyped
         register = None if self._several else self._registry
         labels = ("door", "operation", "status")
         self._requests = Counter("moorage_requests", "Requests answered", labels, registry=register)
         self._seconds = Histogram(
-            "moorage_request_seconds", "Seconds until a request was answered", labels[:2], buckets=_BUCKETS, registry=register
+            "moorage_request_seconds",
+            "Seconds until a request was answered",
+            labels[:2],
+            buckets=_BUCKETS,
+            registry=register,
         )
         self._received = Counter("moorage_received_bytes", "Bytes of request bodies", labels[:1], registry=register)
         self._sent = Counter("moorage_sent_bytes", "Bytes of response bodies", labels[:1], registry=register)

@@ -77,7 +77,12 @@ class SqlDatabase:
             with self.engine.begin() as connection:
                 yield SqlTransaction(connection)
             return
-        with _disk_full_refused(), self._turn, self.engine.connect().execution_options(moorage_begin="BEGIN IMMEDIATE") as connection, connection.begin():
+        with (
+            _disk_full_refused(),
+            self._turn,
+            self.engine.connect().execution_options(moorage_begin="BEGIN IMMEDIATE") as connection,
+            connection.begin(),
+        ):
             yield SqlTransaction(connection)
 
     @contextmanager
@@ -93,7 +98,7 @@ class SqlDatabase:
         with self.write() as tx:
             row = upsert(tx.connection, secrets).values(name=name, value=fresh)
             tx.connection.execute(row.on_conflict_do_nothing())
-            return tx.connection.execute(select(secrets.c.value).where(secrets.c.name == name)).scalar_one()
+            return bytes(tx.connection.execute(select(secrets.c.value).where(secrets.c.name == name)).scalar_one())
 
     def migrate(self) -> None:
         """Bring the tables to this release's form; raises NewerDatabase where a later release has been here."""
@@ -124,7 +129,9 @@ def _disk_full_refused() -> Iterator[None]:
 
 
 def _sqlite(url: str, connections: int) -> Engine:
-    engine = create_engine(url, pool_size=connections, max_overflow=0, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
+    engine = create_engine(
+        url, pool_size=connections, max_overflow=0, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}
+    )
 
     @event.listens_for(engine, "connect")
     def _opened(connection: sqlite3.Connection, _record: Any) -> None:

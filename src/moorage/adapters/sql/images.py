@@ -28,9 +28,15 @@ _by_tag = (
     .where(tags.c.repository_id == bindparam("repository"), tags.c.name.in_(bindparam("names", expanding=True)))
     .distinct()
 )
-_tags_of = select(tags.c.image_id, tags.c.name).where(tags.c.image_id.in_(bindparam("ids", expanding=True))).order_by(tags.c.image_id, tags.c.name)
+_tags_of = (
+    select(tags.c.image_id, tags.c.name)
+    .where(tags.c.image_id.in_(bindparam("ids", expanding=True)))
+    .order_by(tags.c.image_id, tags.c.name)
+)
 _pages: dict[TagStatus, Select[Any]] = {
-    status: _columns.where(_here, images.c.id > bindparam("after"), *condition).order_by(images.c.id).limit(bindparam("count"))
+    status: _columns.where(_here, images.c.id > bindparam("after"), *condition)
+    .order_by(images.c.id)
+    .limit(bindparam("count"))
     for status, condition in _status.items()
 }
 
@@ -52,32 +58,44 @@ _tag_page = (
     .limit(bindparam("count"))
 )
 _referrers = (
-    _columns.where(_here, images.c.subject == bindparam("subject"), images.c.id > bindparam("after")).order_by(images.c.id).limit(bindparam("count"))
+    _columns.where(_here, images.c.subject == bindparam("subject"), images.c.id > bindparam("after"))
+    .order_by(images.c.id)
+    .limit(bindparam("count"))
 )
 _referrers_of_type = _referrers.where(images.c.artifact_type == bindparam("artifact_type"))
 _indexes = (
     select(images.c.digest)
     .join(references, references.c.image_id == images.c.id)
-    .where(references.c.repository_id == bindparam("repository"), references.c.digest == bindparam("digest"), references.c.kind == "image")
+    .where(
+        references.c.repository_id == bindparam("repository"),
+        references.c.digest == bindparam("digest"),
+        references.c.kind == "image",
+    )
     .order_by(images.c.id)
 )
 _content = select(images.c.digest, images.c.content).where(images.c.id.in_(bindparam("ids", expanding=True)))
 _tag_target = (
-    select(images.c.digest).join(tags, tags.c.image_id == images.c.id).where(tags.c.repository_id == bindparam("repository"), tags.c.name == bindparam("name"))
+    select(images.c.digest)
+    .join(tags, tags.c.image_id == images.c.id)
+    .where(tags.c.repository_id == bindparam("repository"), tags.c.name == bindparam("name"))
 )
 _image_count = select(func.count()).select_from(images).where(_here)
-_own = select(images.c.id, select(func.count()).where(tags.c.image_id == images.c.id).scalar_subquery().label("tag_count")).where(
-    _here, images.c.digest == bindparam("digest")
-)
+_own = select(
+    images.c.id, select(func.count()).where(tags.c.image_id == images.c.id).scalar_subquery().label("tag_count")
+).where(_here, images.c.digest == bindparam("digest"))
 _blob_sizes = (
     select(contents.c.digest, contents.c.size)
     .join_from(layers, contents)
     .where(layers.c.repository_id == bindparam("repository"), layers.c.digest.in_(bindparam("digests", expanding=True)))
 )
-_image_sizes = select(images.c.digest, images.c.size).where(_here, images.c.digest.in_(bindparam("digests", expanding=True)))
+_image_sizes = select(images.c.digest, images.c.size).where(
+    _here, images.c.digest.in_(bindparam("digests", expanding=True))
+)
 
 _named_here = and_(
-    repositories.c.account == bindparam("account"), repositories.c.region == bindparam("region"), repositories.c.name == bindparam("repository")
+    repositories.c.account == bindparam("account"),
+    repositories.c.region == bindparam("region"),
+    repositories.c.name == bindparam("repository"),
 )
 _served = select(images.c.id, images.c.digest, images.c.media_type, images.c.pulled_at, images.c.content)
 _served_by_digest = _served.join_from(repositories, images, images.c.repository_id == repositories.c.id).where(
@@ -132,16 +150,28 @@ class SqlImageRows:
         parts |= {part.digest: ("image", part.media_type) for part in manifest.images}
         if parts:
             rows = [
-                {"image_id": image, "digest": digest, "repository_id": repository.id, "kind": kind, "media_type": media_type}
+                {
+                    "image_id": image,
+                    "digest": digest,
+                    "repository_id": repository.id,
+                    "kind": kind,
+                    "media_type": media_type,
+                }
                 for digest, (kind, media_type) in parts.items()
             ]
             self._connection.execute(insert(references), rows)
 
     def point_tag(self, repository: Repository, tag: Tag, digest: Digest) -> None:
         """Make ``tag`` point at the image, wherever it pointed before."""
-        image = select(images.c.id).where(images.c.repository_id == repository.id, images.c.digest == digest).scalar_subquery()
+        image = (
+            select(images.c.id)
+            .where(images.c.repository_id == repository.id, images.c.digest == digest)
+            .scalar_subquery()
+        )
         row = upsert(self._connection, tags).values(repository_id=repository.id, name=tag, image_id=image)
-        self._connection.execute(row.on_conflict_do_update(index_elements=["repository_id", "name"], set_={"image_id": image}))
+        self._connection.execute(
+            row.on_conflict_do_update(index_elements=["repository_id", "name"], set_={"image_id": image})
+        )
 
     def untag(self, repository: Repository, names: Sequence[Tag]) -> None:
         """Remove tags."""
@@ -156,7 +186,9 @@ class SqlImageRows:
         here = {"repository": repository.id}
         rows = {}
         if digests:
-            rows.update({row.id: row for row in self._connection.execute(_by_digest, {**here, "digests": list(digests)})})
+            rows.update(
+                {row.id: row for row in self._connection.execute(_by_digest, {**here, "digests": list(digests)})}
+            )
         if tags:
             rows.update({row.id: row for row in self._connection.execute(_by_tag, {**here, "names": list(tags)})})
         return self._with_tags(rows.values())
@@ -177,7 +209,9 @@ class SqlImageRows:
     def by_reference(self, registry: Registry, name: RepositoryName, reference: Digest | Tag) -> Served | None:
         """Return what a pull of a manifest needs, in one look-up."""
         statement = _served_by_digest if parse_digest(reference) else _served_by_tag
-        row = self._connection.execute(statement, {**asdict(registry), "repository": name, "reference": reference}).one_or_none()
+        row = self._connection.execute(
+            statement, {**asdict(registry), "repository": name, "reference": reference}
+        ).one_or_none()
         return Served(row.id, row.digest, row.media_type, _moment(row.pulled_at), row.content) if row else None
 
     def page(self, repository: Repository, status: TagStatus, after: int, limit: int) -> list[Image]:
@@ -197,12 +231,17 @@ class SqlImageRows:
         values = {"repository": repository.id, "after": after[0], "tag": after[1], "count": limit}
         return [(row.id, row.digest, row.name) for row in self._connection.execute(_pair_pages[status], values)]
 
-    def referrers(self, repository: Repository, subject: Digest, artifact_type: str | None, after: int, limit: int) -> list[Image]:
+    def referrers(
+        self, repository: Repository, subject: Digest, artifact_type: str | None, after: int, limit: int
+    ) -> list[Image]:
         """Return up to ``limit`` images with that subject, those after the id ``after``."""
         values = {"repository": repository.id, "subject": subject, "after": after, "count": limit}
         if artifact_type is None:
             return [_image(row) for row in self._connection.execute(_referrers, values)]
-        return [_image(row) for row in self._connection.execute(_referrers_of_type, {**values, "artifact_type": artifact_type})]
+        return [
+            _image(row)
+            for row in self._connection.execute(_referrers_of_type, {**values, "artifact_type": artifact_type})
+        ]
 
     def indexes_of(self, repository: Repository, digest: Digest) -> tuple[Digest, ...]:
         """Return the indexes of the repository that refer to an image."""
@@ -210,7 +249,12 @@ class SqlImageRows:
 
     def any(self, repository: Repository) -> bool:
         """Tell whether the repository holds an image."""
-        return self._connection.execute(_pages[TagStatus.ANY], {"repository": repository.id, "after": 0, "count": 1}).first() is not None
+        return (
+            self._connection.execute(
+                _pages[TagStatus.ANY], {"repository": repository.id, "after": 0, "count": 1}
+            ).first()
+            is not None
+        )
 
     def record_pull(self, image: int, at: datetime) -> None:
         """Note when an image was last pulled."""

@@ -18,11 +18,17 @@ from moorage.core.uploads import Layer, Upload
 _columns = select(contents.c.digest, contents.c.key, contents.c.size).join_from(layers, contents)
 _media_type = (
     select(references.c.media_type)
-    .where(references.c.repository_id == layers.c.repository_id, references.c.digest == layers.c.digest, references.c.kind == "blob")
+    .where(
+        references.c.repository_id == layers.c.repository_id,
+        references.c.digest == layers.c.digest,
+        references.c.kind == "blob",
+    )
     .limit(1)
     .scalar_subquery()
 )
-_get = _columns.add_columns(_media_type.label("media_type")).where(layers.c.repository_id == bindparam("id"), layers.c.digest.in_(bindparam("digests", expanding=True)))
+_get = _columns.add_columns(_media_type.label("media_type")).where(
+    layers.c.repository_id == bindparam("id"), layers.c.digest.in_(bindparam("digests", expanding=True))
+)
 _held = _columns.join(repositories, repositories.c.id == layers.c.repository_id).where(
     repositories.c.account == bindparam("account"),
     repositories.c.region == bindparam("region"),
@@ -32,7 +38,11 @@ _held = _columns.join(repositories, repositories.c.id == layers.c.repository_id)
 _key = select(contents.c.key).where(contents.c.digest == bindparam("digest"))
 _referenced = (
     select(references.c.image_id)
-    .where(references.c.repository_id == bindparam("id"), references.c.digest == bindparam("digest"), references.c.kind == "blob")
+    .where(
+        references.c.repository_id == bindparam("id"),
+        references.c.digest == bindparam("digest"),
+        references.c.kind == "blob",
+    )
     .limit(1)
 )
 _upload = select(uploads).where(uploads.c.id == bindparam("id"), uploads.c.repository_id == bindparam("repository"))
@@ -65,7 +75,9 @@ class SqlLayerRows:
 
     def mount(self, repository: Repository, digest: Digest, at: datetime) -> None:
         """Note that the repository holds content that is stored already."""
-        self._connection.execute(update(contents).where(contents.c.digest == digest).values(confirmed_at=to_seconds(at)))
+        self._connection.execute(
+            update(contents).where(contents.c.digest == digest).values(confirmed_at=to_seconds(at))
+        )
         self._hold(repository, digest)
 
     def _hold(self, repository: Repository, digest: Digest) -> None:
@@ -108,4 +120,3 @@ class SqlUploadRows:
     def remove(self, upload: UploadId) -> None:
         """Forget an upload."""
         self._connection.execute(delete(uploads).where(uploads.c.id == upload))
-

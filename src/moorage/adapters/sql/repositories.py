@@ -31,7 +31,11 @@ _lock_registry = (
     .where(registries.c.account == bindparam("account"), registries.c.region == bindparam("region"))
     .with_for_update()
 )
-_tags = select(repository_tags.c.key, repository_tags.c.value).where(repository_tags.c.repository_id == bindparam("id")).order_by(repository_tags.c.key)
+_tags = (
+    select(repository_tags.c.key, repository_tags.c.value)
+    .where(repository_tags.c.repository_id == bindparam("id"))
+    .order_by(repository_tags.c.key)
+)
 
 
 def upsert(connection: Connection, table: Any) -> Any:
@@ -75,7 +79,9 @@ class SqlRepositoryRows:
 
     def update(self, repository: Repository) -> None:
         """Store the settings of a repository."""
-        self._connection.execute(update(repositories).where(repositories.c.id == repository.id).values(**_changing(repository)))
+        self._connection.execute(
+            update(repositories).where(repositories.c.id == repository.id).values(**_changing(repository))
+        )
 
     def remove(self, repository: Repository) -> None:
         """Forget a repository and everything that belongs to it."""
@@ -112,7 +118,9 @@ class SqlRepositoryRows:
     def put_setting(self, registry: Registry, name: str, value: str) -> None:
         """Store one account setting."""
         row = upsert(self._connection, settings).values(**_key(registry), name=name, value=value)
-        self._connection.execute(row.on_conflict_do_update(index_elements=["account", "region", "name"], set_={"value": value}))
+        self._connection.execute(
+            row.on_conflict_do_update(index_elements=["account", "region", "name"], set_={"value": value})
+        )
 
 
 def _key(registry: Registry) -> dict[str, str]:

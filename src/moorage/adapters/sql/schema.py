@@ -23,6 +23,7 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
+
 # Pages are in the order of code points everywhere, whatever the locale of the server.
 def _ordered(length: int) -> String:
     return String(length, collation="C").with_variant(String(length), "sqlite")

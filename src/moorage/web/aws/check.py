@@ -79,7 +79,7 @@ def compile_check(shape: Any, words: Words) -> Callable[[Any], dict[str, Any]]:
 
 
 @dataclass(eq=False)
-class _Broken(Exception):  # noqa: N818 - it never leaves this module
+class _Broken(Exception):
     value: Any
     constraint: Constraint
     path: list[str] = field(default_factory=list)

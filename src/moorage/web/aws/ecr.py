@@ -1,12 +1,9 @@
 """The operations of the service ECR: checked input to core types, results to ECR's fields (Amazon ECR API Reference)."""
 
 import base64
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from moorage.actions.images import Got, Images
+from moorage.actions.images import Images
 from moorage.actions.layers import Layers
 from moorage.actions.repositories import Repositories
 from moorage.actions.tokens import Tokens
@@ -14,19 +11,31 @@ from moorage.actions.uploads import Uploads
 from moorage.core.calls import Call
 from moorage.core.digests import looks_like_digest, parse_digest
 from moorage.core.downloads import signed_path
-from moorage.core.errors import ImageAlreadyExists, InvalidLayerPart, InvalidParameter, LayerAlreadyExists
-from moorage.core.images import Image, ImageFailure, ImageId, TagStatus
-from moorage.core.names import AccountId, Registry, RegistryNames, RepositoryName, Tag, UploadId, parse_repository
+from moorage.core.errors import ImageAlreadyExists, InvalidLayerPart, LayerAlreadyExists
+from moorage.core.names import AccountId, Registry, RegistryNames, UploadId
 from moorage.core.paging import next_token, page_after
-from moorage.core.repositories import Encryption, Mutability, Repository, TagMutability, resource_tags, tag_mutability
+from moorage.core.repositories import Repository, resource_tags
 from moorage.core.uploads import PART_SIZE
 from moorage.web.aws.door import Handler
+from moorage.web.aws.ecr_fields import (
+    Given,
+    Result,
+    details,
+    encryption,
+    image_id,
+    image_ids,
+    image_status,
+    layer_failure,
+    mutability,
+    mutability_fields,
+    not_with_paging,
+    of,
+    repository_of_arn,
+    tag_status,
+)
 
 PAGE = 100
 """Entries of a page where the caller names no other number."""
-
-Given = dict[str, Any]
-Result = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,9 +108,9 @@ class Ecr:
             registry=call.registry,
             name=given["repositoryName"],
             created_at=call.at,
-            mutability=_mutability(given),
+            mutability=mutability(given),
             scan_on_push=given.get("imageScanningConfiguration", {}).get("scanOnPush", False),
-            encryption=_encryption(call.registry, given.get("encryptionConfiguration")),
+            encryption=encryption(call.registry, given.get("encryptionConfiguration")),
         )
         tags = resource_tags([(tag["Key"], tag["Value"]) for tag in given.get("tags", ())])
         return {"repository": self._repository(self.repositories.create(call, wanted, tags))}
@@ -109,7 +118,7 @@ class Ecr:
     def _describe_repositories(self, call: Call, given: Given) -> Result:
         names = given.get("repositoryNames")
         if names is not None:
-            _not_with_paging(given, "repositoryNames")
+            not_with_paging(given, "repositoryNames")
             return {"repositories": [self._repository(each) for each in self.repositories.named(call, names)]}
         listing, size = f"repositories {call.registry}", given.get("maxResults", PAGE)
         (after,) = page_after(listing, given.get("nextToken"), [""])
@@ -124,32 +133,32 @@ class Ecr:
         return {"repository": self._repository(deleted)}
 
     def _put_image_tag_mutability(self, call: Call, given: Given) -> Result:
-        put = self.repositories.put_mutability(call, given["repositoryName"], _mutability(given))
-        return {**_of(put), **_mutability_fields(put)}
+        put = self.repositories.put_mutability(call, given["repositoryName"], mutability(given))
+        return {**of(put), **mutability_fields(put)}
 
     def _put_image_scanning_configuration(self, call: Call, given: Given) -> Result:
         wanted = given["imageScanningConfiguration"].get("scanOnPush", False)
         put = self.repositories.put_scanning(call, given["repositoryName"], scan_on_push=wanted)
-        return {**_of(put), "imageScanningConfiguration": {"scanOnPush": put.scan_on_push}}
+        return {**of(put), "imageScanningConfiguration": {"scanOnPush": put.scan_on_push}}
 
     def _tag_resource(self, call: Call, given: Given) -> None:
         tags = resource_tags([(tag["Key"], tag["Value"]) for tag in given["tags"]])
-        self.repositories.tag(call, _repository_of_arn(call, given["resourceArn"]), tags)
+        self.repositories.tag(call, repository_of_arn(call, given["resourceArn"]), tags)
 
     def _untag_resource(self, call: Call, given: Given) -> None:
-        self.repositories.untag(call, _repository_of_arn(call, given["resourceArn"]), given["tagKeys"])
+        self.repositories.untag(call, repository_of_arn(call, given["resourceArn"]), given["tagKeys"])
 
     def _list_tags_for_resource(self, call: Call, given: Given) -> Result:
-        tags = self.repositories.tags(call, _repository_of_arn(call, given["resourceArn"]))
+        tags = self.repositories.tags(call, repository_of_arn(call, given["resourceArn"]))
         return {"tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
 
     def _repository(self, repository: Repository) -> Result:
         return {
             "repositoryArn": repository.arn,
-            **_of(repository),
+            **of(repository),
             "repositoryUri": f"{self.names.host(repository.registry)}/{repository.name}",
             "createdAt": repository.created_at,
-            **_mutability_fields(repository),
+            **mutability_fields(repository),
             "imageScanningConfiguration": {"scanOnPush": repository.scan_on_push},
             "encryptionConfiguration": {
                 "encryptionType": repository.encryption.type,
@@ -183,22 +192,22 @@ class Ecr:
         }
 
     def _batch_get_image(self, call: Call, given: Given) -> Result:
-        got, failures = self.images.get(call, given["repositoryName"], _image_ids(given["imageIds"]))
+        got, failures = self.images.get(call, given["repositoryName"], image_ids(given["imageIds"]))
         return {
-            "images": [_got(call.registry, given["repositoryName"], each) for each in got],
-            "failures": _failures(failures),
+            "images": [got_fields(call.registry, given["repositoryName"], each) for each in got],
+            "failures": failure_fields(failures),
         }
 
     def _batch_delete_image(self, call: Call, given: Given) -> Result:
-        removed, failures = self.images.delete(call, given["repositoryName"], _image_ids(given["imageIds"]))
-        return {"imageIds": [_image_id(each) for each in removed], "failures": _failures(failures)}
+        removed, failures = self.images.delete(call, given["repositoryName"], image_ids(given["imageIds"]))
+        return {"imageIds": [image_id(each) for each in removed], "failures": failure_fields(failures)}
 
     def _list_images(self, call: Call, given: Given) -> Result:
-        name, status, size = given["repositoryName"], _tag_status(given), given.get("maxResults", PAGE)
-        listing = f"images {call.registry} {name} {status} {_image_status(given)}"
+        name, status, size = given["repositoryName"], tag_status(given), given.get("maxResults", PAGE)
+        listing = f"images {call.registry} {name} {status} {image_status(given)}"
         image, tag = page_after(listing, given.get("nextToken"), [0, ""])
         found = self.images.pairs(call, name, status, (int(image), str(tag)), size + 1)
-        if _image_status(given) not in ("ACTIVE", "ANY"):
+        if image_status(given) not in ("ACTIVE", "ANY"):
             return {"imageIds": []}
         last = found[size - 1] if len(found) > size else None
         return {
@@ -209,17 +218,17 @@ class Ecr:
     def _describe_images(self, call: Call, given: Given) -> Result:
         name = given["repositoryName"]
         if "imageIds" in given:
-            _not_with_paging(given, "imageIds")
-            images = self.images.describe(call, name, _image_ids(given["imageIds"]))
-            return {"imageDetails": [_details(call.registry, name, each) for each in images]}
-        status, size = _tag_status(given), given.get("maxResults", PAGE)
-        listing = f"details {call.registry} {name} {status} {_image_status(given)}"
+            not_with_paging(given, "imageIds")
+            images = self.images.describe(call, name, image_ids(given["imageIds"]))
+            return {"imageDetails": [details(call.registry, name, each) for each in images]}
+        status, size = tag_status(given), given.get("maxResults", PAGE)
+        listing = f"details {call.registry} {name} {status} {image_status(given)}"
         (after,) = page_after(listing, given.get("nextToken"), [0])
         found = self.images.page(call, name, status, int(after), size + 1)
-        if _image_status(given) not in ("ACTIVE", "ANY"):
+        if image_status(given) not in ("ACTIVE", "ANY"):
             return {"imageDetails": []}
         return {
-            "imageDetails": [_details(call.registry, name, each) for each in found[:size]],
+            "imageDetails": [details(call.registry, name, each) for each in found[:size]],
             "nextToken": next_token(listing, [found[size - 1].id]) if len(found) > size else None,
         }
 
@@ -246,7 +255,7 @@ class Ecr:
             elif looks_like_digest(text):
                 layers.append({"layerDigest": text, "layerAvailability": "UNAVAILABLE"})
             else:
-                failures.append(_layer_failure(text))
+                failures.append(layer_failure(text))
         return {"layers": layers, "failures": failures}
 
     def _initiate_layer_upload(self, call: Call, given: Given) -> Result:
@@ -296,113 +305,3 @@ class Ecr:
         layer = self.layers.downloadable(call, given["repositoryName"], given["layerDigest"])
         path = signed_path(self.secret, call.registry, given["repositoryName"], layer.digest, call.at)
         return {"downloadUrl": self.names.endpoint(call.registry) + path, "layerDigest": layer.digest}
-
-
-def _of(repository: Repository) -> Result:
-    return {"registryId": repository.registry.account, "repositoryName": repository.name}
-
-
-def _mutability(given: Given) -> TagMutability:
-    filters = given.get("imageTagMutabilityExclusionFilters", ())
-    mode = Mutability(given.get("imageTagMutability", Mutability.MUTABLE))
-    return tag_mutability(mode, tuple(each["filter"] for each in filters))
-
-
-def _mutability_fields(repository: Repository) -> Result:
-    filters = [{"filterType": "WILDCARD", "filter": each} for each in repository.mutability.exclusions]
-    return {
-        "imageTagMutability": repository.mutability.mode,
-        "imageTagMutabilityExclusionFilters": filters or None,
-    }
-
-
-def _encryption(registry: Registry, given: Given | None) -> Encryption:
-    if given is None:
-        return Encryption()
-    key = given.get("kmsKey")
-    if given["encryptionType"] == "AES256":
-        if key is not None:
-            raise InvalidParameter("encryptionConfiguration", "kmsKey is not allowed when encryptionType is AES256")
-        return Encryption()
-    # There is no KMS to ask; a name is kept in the form that ECR returns, an ARN.
-    arn = f"arn:aws:kms:{registry.region}:{registry.account}:"
-    name = key or "alias/aws/ecr"
-    return Encryption(given["encryptionType"], name if name.startswith("arn:") else arn + _key_resource(name))
-
-
-def _key_resource(name: str) -> str:
-    return name if name.startswith("alias/") else f"key/{name}"
-
-
-_arn = re.compile(r"arn:aws[a-z-]*:ecr:([a-z0-9-]+):([0-9]{12}):repository/(.+)")
-
-
-def _repository_of_arn(call: Call, arn: str) -> RepositoryName:
-    """Return the repository that an ARN names; raises InvalidParameter for one of another kind, account or region."""
-    found = _arn.fullmatch(arn)
-    name = parse_repository(found[3]) if found else None
-    if not found or name is None or arn != call.registry.repository_arn(name):
-        raise InvalidParameter("resourceArn", "Invalid ARN")
-    return name
-
-
-def _not_with_paging(given: Given, member: str) -> None:
-    for paging in ("nextToken", "maxResults"):
-        if paging in given:
-            raise InvalidParameter(paging, f"{paging} cannot be used together with {member}")
-
-
-def _tag_status(given: Given) -> TagStatus:
-    return TagStatus(given.get("filter", {}).get("tagStatus", TagStatus.ANY))
-
-
-def _image_status(given: Given) -> str:
-    return str(given.get("filter", {}).get("imageStatus", "ACTIVE"))
-
-
-def _image_ids(given: list[Given]) -> list[ImageId]:
-    return [ImageId(each.get("imageDigest"), each.get("imageTag")) for each in given]
-
-
-def _image_id(wanted: ImageId) -> Result:
-    return {"imageDigest": wanted.digest, "imageTag": wanted.tag}
-
-
-def _failures(failures: list[ImageFailure]) -> list[Result]:
-    return [
-        {"imageId": _image_id(each.id), "failureCode": each.code, "failureReason": each.reason} for each in failures
-    ]
-
-
-def _layer_failure(text: str) -> Result:
-    if not text:
-        return {"failureCode": "MissingLayerDigest", "failureReason": "Invalid request parameters: layer digest cannot be null"}
-    reason = "Invalid request parameters: layer digest should satisfy the regex '[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+'"
-    return {"layerDigest": text, "failureCode": "InvalidLayerDigest", "failureReason": reason}
-
-
-def _got(registry: Registry, name: RepositoryName, got: Got) -> Result:
-    return {
-        "registryId": registry.account,
-        "repositoryName": name,
-        "imageId": {"imageDigest": got.image.digest, "imageTag": got.tag},
-        "imageManifest": got.content.decode(),
-        "imageManifestMediaType": got.image.media_type,
-    }
-
-
-def _details(registry: Registry, name: RepositoryName, image: Image) -> Result:
-    tags: tuple[Tag, ...] | None = image.tags or None
-    return {
-        "registryId": registry.account,
-        "repositoryName": name,
-        "imageDigest": image.digest,
-        "imageTags": tags,
-        "imageSizeInBytes": image.size,
-        "imagePushedAt": image.pushed_at,
-        "imageManifestMediaType": image.media_type,
-        "artifactMediaType": image.artifact_type,
-        "lastRecordedPullTime": image.pulled_at,
-        "subjectManifestDigest": image.subject,
-        "imageStatus": "ACTIVE",
-    }

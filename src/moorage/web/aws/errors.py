@@ -16,7 +16,7 @@ class DoorError(e.Refused):
 
 
 @dataclass(eq=False)
-class Malformed(DoorError):  # noqa: N818 - a refusal is an answer, not a failure
+class Malformed(DoorError):
     """A body that cannot be read, or values of other types than the operation takes."""
 
     reason: str
@@ -26,7 +26,7 @@ class Malformed(DoorError):  # noqa: N818 - a refusal is an answer, not a failur
 
 
 @dataclass(eq=False)
-class UnknownOperation(DoorError):  # noqa: N818 - a refusal is an answer, not a failure
+class UnknownOperation(DoorError):
     """No operation, one that the service does not have, or one that Moorage does not answer yet."""
 
     reason: str
@@ -36,7 +36,7 @@ class UnknownOperation(DoorError):  # noqa: N818 - a refusal is an answer, not a
 
 
 @dataclass(eq=False)
-class NotPosted(DoorError):  # noqa: N818 - a refusal is an answer, not a failure
+class NotPosted(DoorError):
     """A method other than POST."""
 
     def __str__(self) -> str:
@@ -44,7 +44,7 @@ class NotPosted(DoorError):  # noqa: N818 - a refusal is an answer, not a failur
 
 
 @dataclass(eq=False)
-class RequestTooLarge(DoorError):  # noqa: N818 - a refusal is an answer, not a failure
+class RequestTooLarge(DoorError):
     """A body of more bytes than the door takes."""
 
     limit: int

@@ -224,9 +224,12 @@ def _more(found: Sequence[Item], size: int, name: Callable[[Item], str]) -> dict
 def _after(given: Mapping[str, Any]) -> str:
     """Return the name that the page before ended with; empty for the first page."""
     try:
-        return base64.urlsafe_b64decode(given.get("Marker", "").encode()).decode()
+        name = base64.b64decode(given.get("Marker", "").encode(), altchars=b"-_", validate=True).decode()
     except ValueError:
-        raise IdentityInvalid("Invalid Marker.") from None
+        name = "\0"
+    if not name.isprintable():
+        raise IdentityInvalid("Invalid Marker.")
+    return name
 
 
 def _refuse(given: Mapping[str, Any], *names: str) -> None:

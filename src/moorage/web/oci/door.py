@@ -58,7 +58,13 @@ class OciDoor:
     """Answers requests below /v2/."""
 
     def __init__(
-        self, images: Images, layers: Layers, uploads: Uploads, repositories: Repositories, pools: Pools, token_secret: bytes
+        self,
+        images: Images,
+        layers: Layers,
+        uploads: Uploads,
+        repositories: Repositories,
+        pools: Pools,
+        token_secret: bytes,
     ) -> None:
         self._secret = token_secret
         manifests = Manifests(images, pools)
@@ -101,7 +107,9 @@ class OciDoor:
             raise
         except Exception:
             log.exception("unexpected failure", extra={"request_id": request.request_id})
-            return error_answer(500, "UNKNOWN", "An unexpected failure; the operator's log has it under this request's id")
+            return error_answer(
+                500, "UNKNOWN", "An unexpected failure; the operator's log has it under this request's id"
+            )
 
     async def _answer(self, request: OciRequest) -> Answer:
         authorization = request.headers.get(b"authorization")

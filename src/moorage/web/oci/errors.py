@@ -72,7 +72,9 @@ def refusal(error: errors.Refused) -> Answer:
 def error_answer(status: int, code: str, message: str) -> Answer:
     """Return an error in the specification's envelope."""
     body = msgspec.json.encode({"errors": [{"code": code, "message": message}]})
-    return Answer(status=status, headers=[API_VERSION, (b"content-type", b"application/json; charset=utf-8")], body=body)
+    return Answer(
+        status=status, headers=[API_VERSION, (b"content-type", b"application/json; charset=utf-8")], body=body
+    )
 
 
 def unauthorized(host: str, *, secure: bool) -> Answer:
@@ -88,4 +90,6 @@ def unauthorized(host: str, *, secure: bool) -> Answer:
 
 def not_found() -> Answer:
     """Return what ECR answers to a path that is none of the registry's."""
-    return Answer(status=404, headers=[API_VERSION, (b"content-type", b"text/plain; charset=utf-8")], body=b"404 page not found\n")
+    return Answer(
+        status=404, headers=[API_VERSION, (b"content-type", b"text/plain; charset=utf-8")], body=b"404 page not found\n"
+    )

@@ -53,7 +53,9 @@ class Listings:
         found = await self._pools.rows(
             self._images.referrers, call, name, subject, artifact_type, int(after), REFERRERS + 1
         )
-        entries = [referrer_entry(content, image.media_type, image.digest, image.artifact_type) for image, content in found]
+        entries = [
+            referrer_entry(content, image.media_type, image.digest, image.artifact_type) for image, content in found
+        ]
         headers: Headers = [API_VERSION, (b"content-type", OCI_INDEX.encode())]
         if artifact_type is not None:
             headers.append((b"oci-filters-applied", b"artifactType"))

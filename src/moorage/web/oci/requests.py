@@ -81,7 +81,11 @@ def tag_or_digest(text: str) -> Tag | Digest:
         return digest(text)
     tag = parse_tag(text)
     if tag is None:
-        rule = f"must have length less than or equal to {MAX_TAG}" if len(text) > MAX_TAG else f"must satisfy regular expression '{TAG_PATTERN}'"
+        rule = (
+            f"must have length less than or equal to {MAX_TAG}"
+            if len(text) > MAX_TAG
+            else f"must satisfy regular expression '{TAG_PATTERN}'"
+        )
         raise InvalidParameter("imageTag", rule)
     return tag
 
@@ -142,7 +146,7 @@ def content_range(value: bytes | None) -> tuple[int, int] | None:
     return int(found[1]), int(found[2])
 
 
-class Unsatisfiable(Exception):  # noqa: N818 - the door answers it, it is no failure
+class Unsatisfiable(Exception):
     """A range of bytes that do not exist."""
 
 

@@ -41,8 +41,10 @@ class Sessions:
         name = repository(route.name)
         mount, source = request.query.get("mount"), request.query.get("from")
         wanted, origin = parse_digest(mount or ""), parse_repository(source or "")
-        if wanted and origin and await self._pools.rows(self._uploads.mount, call, name, wanted, origin):
-            return _stored(name, wanted)
+        if wanted and origin:
+            mounted = await self._pools.rows(self._uploads.mount, call, name, wanted, origin)
+            if mounted:
+                return _stored(name, wanted)
         whole = request.query.get("digest")
         if whole is not None and mount is None:
             return await self._take_whole(request, call, name, digest(whole))
@@ -98,7 +100,9 @@ class Sessions:
         await self._pools.bytes(self._uploads.cancel, call, repository(route.name), route.reference)
         return Answer(status=204, headers=[API_VERSION])
 
-    async def _resume(self, request: OciRequest, call: Call, name: RepositoryName, route: Route, action: str) -> Session:
+    async def _resume(
+        self, request: OciRequest, call: Call, name: RepositoryName, route: Route, action: str
+    ) -> Session:
         stated = content_range(request.headers.get(b"content-range"))
         first = stated[0] if stated else None
         return await self._pools.bytes(self._uploads.resume, call, name, route.reference, first, action)

@@ -1,0 +1,28 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from moorage.adapters.sql.database import SqlDatabase
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file, made once: a copy of it costs half a millisecond."""
+    path = tmp_path_factory.mktemp("template") / "moorage.db"
+    database = SqlDatabase(f"sqlite:///{path}", connections=1)
+    database.migrate()
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.close()
+    return path
+
+
+@pytest.fixture
+def database(template: Path, tmp_path: Path) -> Iterator[SqlDatabase]:
+    """A database of one's own."""
+    path = tmp_path / "moorage.db"
+    path.write_bytes(template.read_bytes())
+    database = SqlDatabase(f"sqlite:///{path}")
+    yield database
+    database.close()

@@ -1,0 +1,48 @@
+import pytest
+
+from moorage.core.access import AccessRequest, decide
+from moorage.core.managed_policies import MANAGED_POLICIES, managed_policy
+
+READ_ONLY = "AmazonEC2ContainerRegistryReadOnly"
+PULL_ONLY = "AmazonEC2ContainerRegistryPullOnly"
+POWER_USER = "AmazonEC2ContainerRegistryPowerUser"
+FULL_ACCESS = "AmazonEC2ContainerRegistryFullAccess"
+ADMINISTRATOR = "AdministratorAccess"
+
+
+def allows(name: str, action: str) -> bool:
+    policy = managed_policy(f"arn:aws:iam::aws:policy/{name}")
+    assert policy
+    repository = "arn:aws:ecr:us-east-1:111122223333:repository/app"
+    user = "arn:aws:iam::111122223333:user/ada"
+    return decide(AccessRequest(user, "111122223333", action, repository, "111122223333", {}), [policy.policy]).allowed
+
+
+@pytest.mark.parametrize(
+    ("action", "names"),
+    [
+        ("ecr:GetAuthorizationToken", {PULL_ONLY, READ_ONLY, POWER_USER, FULL_ACCESS, ADMINISTRATOR}),
+        ("ecr:BatchGetImage", {PULL_ONLY, READ_ONLY, POWER_USER, FULL_ACCESS, ADMINISTRATOR}),
+        ("ecr:BatchImportUpstreamImage", {PULL_ONLY, FULL_ACCESS, ADMINISTRATOR}),
+        ("ecr:DescribeImages", {READ_ONLY, POWER_USER, FULL_ACCESS, ADMINISTRATOR}),
+        ("ecr:PutImage", {POWER_USER, FULL_ACCESS, ADMINISTRATOR}),
+        ("ecr:CreateRepository", {FULL_ACCESS, ADMINISTRATOR}),
+        ("cloudtrail:LookupEvents", {FULL_ACCESS, ADMINISTRATOR}),
+        ("iam:CreateUser", {ADMINISTRATOR}),
+        ("iam:CreateServiceLinkedRole", {ADMINISTRATOR}),
+    ],
+)
+def test_an_action_is_allowed_by_the_policies_that_aws_says(action: str, names: set[str]) -> None:
+    assert {policy.name for policy in MANAGED_POLICIES.values() if allows(policy.name, action)} == names
+
+
+def test_policies_are_found_by_arn_and_listed_by_name() -> None:
+    names = [policy.name for policy in MANAGED_POLICIES.values()]
+
+    assert names == sorted(names)
+    assert managed_policy("arn:aws:iam::aws:policy/Nothing") is None
+
+
+def test_a_document_is_compiled_once() -> None:
+    for policy in MANAGED_POLICIES.values():
+        assert policy.policy is policy.policy
