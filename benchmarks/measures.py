@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.client import Client, head
-from benchmarks.peers import REPOSITORY, Contestant, memory
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+
+from benchmarks.client import Client, head
+from benchmarks.peers import REPOSITORY, Contestant, memory
 from tests.engines.programs import found, run
 
 MIB = 1 << 20

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 import boto3
+
 from benchmarks.client import Client
 from tests.engines.programs import CACHE, found, free_port, plain_environment, tail, wait_until
 from tests.engines.server import Server

@@ -1,7 +1,7 @@
 """A second evaluator, slow and naive, written from the rules alone, to compare the compiled one with."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from ipaddress import ip_address, ip_network
 from typing import Any
@@ -47,23 +47,15 @@ def filled(text: str, context: Context) -> str | None:
     return text
 
 
-def equals(operator: str, wanted: str, found: str) -> bool:
-    match operator:
-        case "StringEquals":
-            return wanted == found
-        case "StringEqualsIgnoreCase":
-            return wanted.casefold() == found.casefold()
-        case "StringLike":
-            return wildcard(wanted, found)
-        case "ArnLike":
-            return arn_like(wanted, found)
-        case "NumericLessThan":
-            return float(found) < float(wanted)
-        case "Bool":
-            return wanted.lower() == found.lower()
-        case "IpAddress":
-            return ip_address(found) in ip_network(wanted)
-    raise AssertionError(operator)
+EQUALS: Mapping[str, Callable[[str, str], bool]] = {
+    "StringEquals": lambda wanted, found: wanted == found,
+    "StringEqualsIgnoreCase": lambda wanted, found: wanted.casefold() == found.casefold(),
+    "StringLike": wildcard,
+    "ArnLike": arn_like,
+    "NumericLessThan": lambda wanted, found: float(found) < float(wanted),
+    "Bool": lambda wanted, found: wanted.lower() == found.lower(),
+    "IpAddress": lambda wanted, found: ip_address(found) in ip_network(wanted),
+}
 
 
 def condition(operator: str, key: str, wanted: list[str], context: Context) -> bool:
@@ -75,7 +67,7 @@ def condition(operator: str, key: str, wanted: list[str], context: Context) -> b
     negated = "Not" in base
     base = base.replace("Not", "")
     values = [filled(one, context) for one in wanted]
-    holds = [any(value is not None and equals(base, value, one) for value in values) != negated for one in found]
+    holds = [any(value is not None and EQUALS[base](value, one) for value in values) != negated for one in found]
     if quantifier == "ForAllValues":
         return all(holds)
     if quantifier == "ForAnyValue":
@@ -118,8 +110,8 @@ def named(statement: Mapping[str, Any], caller: str, account: str) -> str:
 def decide(
     question: tuple[str, str, str, str, str],
     context: Context,
-    identity: list[Mapping[str, Any]],
-    resource: list[Mapping[str, Any]],
+    identity: Sequence[Mapping[str, Any]],
+    resource: Sequence[Mapping[str, Any]],
 ) -> bool:
     """Answer (caller, its account, action, resource, its account) from statements."""
     caller, account, action, target, target_account = question

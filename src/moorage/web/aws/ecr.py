@@ -22,6 +22,8 @@ from moorage.web.aws.ecr_fields import (
     Result,
     details,
     encryption,
+    failure_fields,
+    got_fields,
     image_id,
     image_ids,
     image_status,

@@ -1,0 +1,392 @@
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from moorage.core.access import AccessRequest, Policy, decide, parse_policy, parse_resource_policy
+from moorage.core.wildcards import Context
+from tests.core import reference_access
+
+HERE, THERE = "111122223333", "444455556666"
+ADA = f"arn:aws:iam::{HERE}:user/ada"
+APP = f"arn:aws:ecr:us-east-1:{HERE}:repository/team/app"
+
+Element = dict[str, Any]
+
+
+def statement(
+    effect: str = "Allow", action: str | list[str] = "ecr:*", resource: str | list[str] = "*", **more: Any
+) -> Element:
+    return {"Effect": effect, "Action": action, "Resource": resource, **more}
+
+
+def identity(*statements: Element) -> Policy:
+    return parse_policy(json.dumps({"Version": "2012-10-17", "Statement": list(statements)}))
+
+
+def of_repository(*statements: Element) -> Policy:
+    return parse_resource_policy(json.dumps({"Version": "2012-10-17", "Statement": list(statements)}))
+
+
+def asking(
+    action: str = "ecr:PutImage",
+    resource: str = APP,
+    caller: str = ADA,
+    owner: str = HERE,
+    context: Context | None = None,
+) -> AccessRequest:
+    return AccessRequest(caller, caller.split(":")[4], action, resource, owner, context or {})
+
+
+def allowed(request: AccessRequest, policies: list[Policy], resource: list[Policy] | None = None) -> bool:
+    return decide(request, policies, resource or []).allowed
+
+
+# --- one account -------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_allows_nothing_and_the_sentence_says_so() -> None:
+    decision = decide(asking(), [])
+
+    assert not decision.allowed
+    assert decision.because == "because no identity-based policy allows the ecr:PutImage action"
+
+
+def test_an_identity_based_policy_allows_by_itself() -> None:
+    assert decide(asking(), [identity(statement())]) == decide(asking(), [identity(statement(action="*"))])
+    assert allowed(asking(), [identity(statement())])
+
+
+def test_an_explicit_deny_decides_whatever_allows() -> None:
+    decision = decide(asking(), [identity(statement()), identity(statement("Deny", "ecr:Put*"))])
+
+    assert decision.because == "with an explicit deny in an identity-based policy"
+
+
+def test_an_explicit_deny_of_the_resource_decides_too() -> None:
+    decision = decide(asking(), [identity(statement())], [of_repository(statement("Deny", Principal="*"))])
+
+    assert not decision.allowed
+    assert decision.because == "with an explicit deny in a resource-based policy"
+
+
+@pytest.mark.parametrize("principal", ["*", {"AWS": "*"}, {"AWS": ADA}, {"AWS": [HERE, ADA]}])
+def test_a_resource_based_policy_that_names_the_caller_allows_by_itself(principal: Any) -> None:
+    assert allowed(asking(), [], [of_repository(statement(Principal=principal))])
+
+
+@pytest.mark.parametrize("account", [HERE, f"arn:aws:iam::{HERE}:root"])
+def test_one_that_names_the_account_leaves_it_to_the_account(account: str) -> None:
+    policy = of_repository(statement(Principal={"AWS": account}))
+
+    assert not allowed(asking(), [], [policy])
+    assert allowed(asking(), [identity(statement())], [policy])
+
+
+def test_a_denial_of_the_account_means_everyone_in_it() -> None:
+    policy = of_repository(statement("Deny", Principal={"AWS": HERE}))
+
+    assert not allowed(asking(), [identity(statement())], [policy])
+
+
+def test_naming_another_user_means_nobody_else() -> None:
+    policy = of_repository(statement(Principal={"AWS": f"arn:aws:iam::{HERE}:user/bob"}))
+
+    assert not allowed(asking(), [], [policy])
+
+
+def test_services_and_federations_mean_nobody_who_calls_here() -> None:
+    policy = of_repository(statement(Principal={"Service": "lambda.amazonaws.com", "Federated": ["a"]}))
+
+    assert not allowed(asking(), [], [policy])
+
+
+def test_a_denial_of_all_but_one_user_spares_that_user_only() -> None:
+    policy = of_repository(
+        statement("Deny", NotPrincipal={"AWS": [f"arn:aws:iam::{HERE}:root", f"arn:aws:iam::{HERE}:user/bob"]})
+    )
+    bob = asking(caller=f"arn:aws:iam::{HERE}:user/bob")
+
+    assert allowed(bob, [identity(statement())], [policy])
+    assert not allowed(asking(), [identity(statement())], [policy])
+
+
+def test_a_session_is_named_by_its_role() -> None:
+    session = asking(caller=f"arn:aws:sts::{HERE}:assumed-role/builder/one")
+    named = of_repository(statement(Principal={"AWS": f"arn:aws:iam::{HERE}:role/ci/builder"}))
+    other = of_repository(statement(Principal={"AWS": f"arn:aws:iam::{HERE}:role/ci/builders"}))
+
+    assert allowed(session, [], [named])
+    assert not allowed(session, [], [other])
+
+
+def test_a_policy_without_a_resource_means_what_it_hangs_on() -> None:
+    policy = of_repository({"Effect": "Allow", "Action": "ecr:PutImage", "Principal": {"AWS": ADA}})
+
+    assert allowed(asking(), [], [policy])
+    assert not allowed(asking("ecr:BatchGetImage"), [], [policy])
+
+
+# --- across accounts ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("principal", ["*", {"AWS": ADA}, {"AWS": HERE}, {"AWS": f"arn:aws:iam::{HERE}:root"}])
+def test_across_accounts_both_sides_must_allow(principal: Any) -> None:
+    request = asking(owner=THERE)
+    theirs = of_repository(statement(Principal=principal))
+
+    assert allowed(request, [identity(statement())], [theirs])
+    assert not allowed(request, [identity(statement())])
+    assert not allowed(request, [], [theirs])
+
+
+def test_across_accounts_the_sentence_names_the_side_that_is_missing() -> None:
+    request = asking(owner=THERE)
+
+    assert decide(request, [identity(statement())]).because == (
+        "because no resource-based policy allows the ecr:PutImage action"
+    )
+    assert decide(request, [], [of_repository(statement(Principal="*"))]).because == (
+        "because no identity-based policy allows the ecr:PutImage action"
+    )
+
+
+# --- actions, resources, conditions ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("action", ["*", "*:*", "ecr:*", "ECR:putimage", "ecr:Put*", "ecr:?utImage", "ecr:*Image"])
+def test_actions_match_whatever_their_case(action: str) -> None:
+    assert allowed(asking("ecr:PutImage"), [identity(statement(action=action))])
+    assert allowed(asking("ecr:PUTIMAGE"), [identity(statement(action=action))])
+
+
+def test_not_action_means_every_other_action() -> None:
+    policy = identity({"Effect": "Allow", "NotAction": ["iam:*"], "Resource": "*"})
+
+    assert allowed(asking(), [policy])
+    assert not allowed(asking("iam:CreateUser"), [policy])
+
+
+@pytest.mark.parametrize(
+    ("resource", "meant"),
+    [
+        ("*", True),
+        (APP, True),
+        (f"arn:aws:ecr:us-east-1:{HERE}:repository/team/*", True),
+        ("arn:aws:ecr:*:*:repository/team/*", True),
+        ("arn:*:ecr:*:*:*", True),
+        (f"arn:aws:ecr:us-east-1:{HERE}:repository/Team/app", False),
+        (f"arn:aws:ecr:us-east-1:{HERE}:repository/team", False),
+        ("arn:aws:ecr:*:repository/team/app:x:y", False),
+    ],
+)
+def test_resources_match_in_their_own_case(resource: str, meant: bool) -> None:  # noqa: FBT001 - a column of the table
+    assert allowed(asking(), [identity(statement(resource=resource))]) is meant
+
+
+def test_what_has_no_arn_is_matched_by_a_single_star_only() -> None:
+    request = asking("ecr:GetAuthorizationToken", "*")
+
+    assert allowed(request, [identity(statement())])
+    assert not allowed(request, [identity(statement(resource="arn:aws:ecr:*:*:*"))])
+
+
+def test_not_resource_means_every_other_resource() -> None:
+    policy = identity({"Effect": "Allow", "Action": "ecr:*", "NotResource": [APP]})
+
+    assert not allowed(asking(), [policy])
+    assert allowed(asking(resource=APP + "2"), [policy])
+
+
+def test_a_variable_in_a_resource_takes_the_callers_value() -> None:
+    policy = identity(statement(resource=f"arn:aws:ecr:us-east-1:{HERE}:repository/${{aws:username}}/*"))
+
+    assert allowed(asking(context={"aws:username": "team"}), [policy])
+    assert not allowed(asking(context={"aws:username": "*"}), [policy])
+    assert not allowed(asking(), [policy])
+
+
+def test_not_resource_with_a_variable_without_a_value_means_nothing() -> None:
+    policy = identity({"Effect": "Allow", "Action": "*", "NotResource": f"arn:aws:ecr:*:{HERE}:repository/${{aws:x}}"})
+
+    assert not allowed(asking(), [policy])
+    assert allowed(asking(context={"aws:x": "other"}), [policy])
+
+
+def test_all_conditions_must_hold() -> None:
+    condition = {"StringEquals": {"aws:RequestedRegion": "us-east-1"}, "IpAddress": {"aws:SourceIp": ["10.0.0.0/8"]}}
+    policy = identity(statement(Condition=condition))
+
+    assert allowed(asking(context={"aws:requestedregion": "us-east-1", "aws:sourceip": "10.1.1.1"}), [policy])
+    assert not allowed(asking(context={"aws:requestedregion": "us-east-1", "aws:sourceip": "11.1.1.1"}), [policy])
+    assert not allowed(asking(context={"aws:sourceip": "10.1.1.1"}), [policy])
+
+
+def test_a_policy_knows_whether_it_needs_the_context() -> None:
+    assert not identity(statement()).needs_context
+    assert identity(statement(Condition={"Bool": {"aws:SecureTransport": True}})).needs_context
+    assert identity(statement(resource="arn:aws:ecr:::${aws:x}")).needs_context
+
+
+# --- always and never --------------------------------------------------------------------------------------------------
+
+actions = st.sampled_from(["ecr:PutImage", "ecr:putimage", "ecr:BatchGetImage", "iam:CreateUser"])
+action_patterns = st.sampled_from(
+    ["*", "*:*", "ecr:*", "ECR:Put*", "ecr:?atch*Image", "iam:*", "ecr:PutImage", "ecr:*e"]
+)
+targets = st.sampled_from([APP, APP + "/ada", f"arn:aws:ecr:us-east-1:{HERE}:repository/ada", "*"])
+resource_patterns = st.sampled_from(
+    [
+        "*",
+        APP,
+        APP + "*",
+        "arn:aws:ecr:*:*:repository/*a*",
+        "arn:aws:ecr:*:repository/*:::",
+        "arn:aws:ec?:us-east-1:*:repository/${aws:username}",
+        f"arn:aws:ecr:us-east-1:{HERE}:repository/team/app/${{aws:none, 'ada'}}",
+        "arn:aws:ecr:us-east-1:*:repository/${aws:none}",
+    ]
+)
+contexts = st.fixed_dictionaries(
+    {},
+    optional={
+        "aws:username": st.sampled_from(["ada", "ADA", "bob"]),
+        "aws:sourceip": st.sampled_from(["10.1.1.1", "192.0.2.1"]),
+        "aws:tagkeys": st.lists(st.sampled_from(["a", "ada", "c"]), max_size=2),
+        "aws:count": st.sampled_from(["1", "2", "10"]),
+        "aws:secure": st.sampled_from(["true", "false"]),
+        "aws:arn": st.sampled_from([APP, ADA]),
+    },
+)
+text_operators = st.sampled_from(
+    [
+        "StringEquals",
+        "StringNotEquals",
+        "StringEqualsIgnoreCase",
+        "StringNotEqualsIgnoreCase",
+        "StringLike",
+        "StringNotLike",
+    ]
+)
+texts = st.sampled_from(["a", "ada", "a*", "?da", "*", "${aws:username}", "${aws:none}", "${aws:none, 'ada'}"])
+
+
+def one_condition(operators: st.SearchStrategy[str], keys: list[str], values: st.SearchStrategy[Any]) -> Any:
+    quantified = st.tuples(
+        st.sampled_from(["", "ForAllValues:", "ForAnyValue:"]), operators, st.sampled_from(["", "IfExists"])
+    )
+    wanted = st.lists(values, min_size=1, max_size=2) | values
+    return st.dictionaries(
+        quantified.map("".join), st.dictionaries(st.sampled_from(keys), wanted, max_size=1), max_size=1
+    )
+
+
+conditions = st.one_of(
+    st.just({}),
+    one_condition(text_operators, ["aws:UserName", "AWS:tagkeys"], texts),
+    one_condition(
+        st.sampled_from(["IpAddress", "NotIpAddress"]), ["aws:SourceIp"], st.sampled_from(["10.0.0.0/8", "192.0.2.1"])
+    ),
+    one_condition(st.just("NumericLessThan"), ["aws:count"], st.sampled_from(["2", "9"])),
+    one_condition(st.just("Bool"), ["aws:secure"], st.sampled_from(["true", "FALSE"])),
+    one_condition(st.sampled_from(["ArnLike", "ArnNotLike"]), ["aws:arn"], resource_patterns),
+    st.fixed_dictionaries({"Null": st.fixed_dictionaries({"aws:tagkeys": st.sampled_from(["true", "false"])})}),
+)
+
+
+def some(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return values | st.lists(values, min_size=1, max_size=2)
+
+
+def elements(*, with_principal: bool) -> st.SearchStrategy[Element]:
+    parts = st.tuples(
+        st.sampled_from(["Allow", "Allow", "Deny"]),
+        st.sampled_from(["Action", "Action", "NotAction"]),
+        some(action_patterns),
+        st.sampled_from(["Resource", "Resource", "NotResource"]),
+        some(resource_patterns),
+        conditions,
+    )
+    plain = parts.map(lambda one: {"Effect": one[0], one[1]: one[2], one[3]: one[4], "Condition": one[5]})
+    if not with_principal:
+        return plain
+    listed = some(
+        st.sampled_from(["*", HERE, THERE, f"arn:aws:iam::{HERE}:root", ADA, f"arn:aws:iam::{THERE}:user/bob"])
+    )
+    principal = listed.map(lambda one: {"Principal": {"AWS": one}}) | st.just({"Principal": "*"})
+    excepted = st.lists(st.sampled_from([ADA, f"arn:aws:iam::{HERE}:root"]), min_size=1).map(
+        lambda one: {"Effect": "Deny", "NotPrincipal": {"AWS": one}}
+    )
+    return st.tuples(plain, principal | excepted).map(lambda pair: {**pair[0], **pair[1]})
+
+
+requests = st.tuples(
+    st.sampled_from([ADA, f"arn:aws:iam::{THERE}:user/bob"]), actions, targets, st.sampled_from([HERE, HERE, THERE])
+)
+identities = st.lists(elements(with_principal=False), max_size=3)
+resources = st.lists(elements(with_principal=True), max_size=3)
+
+
+def compiled(mine: list[Element], theirs: list[Element]) -> tuple[list[Policy], list[Policy]]:
+    return [identity(one) for one in mine], [of_repository(*theirs)] if theirs else []
+
+
+@settings(max_examples=2_500, deadline=None)
+@given(requests, contexts, identities, resources)
+def test_the_compiled_evaluator_decides_as_the_naive_one(
+    request: tuple[str, str, str, str], context: dict[str, Any], mine: list[Element], theirs: list[Element]
+) -> None:
+    caller, action, target, owner = request
+    question = (caller, caller.split(":")[4], action, target, owner)
+    by_the_rules = reference_access.decide(question, context, mine, theirs)
+
+    assert decide(AccessRequest(*question, context), *compiled(mine, theirs)).allowed == by_the_rules
+
+
+@given(requests, contexts, identities, resources)
+def test_a_deny_of_everything_always_wins(
+    request: tuple[str, str, str, str], context: dict[str, Any], mine: list[Element], theirs: list[Element]
+) -> None:
+    caller, action, target, owner = request
+    asked = asking(action, target, caller, owner, context)
+    policies, of_resource = compiled(mine, theirs)
+
+    assert not decide(asked, [*policies, identity(statement("Deny", "*"))], of_resource).allowed
+    assert not decide(asked, policies, [*of_resource, of_repository(statement("Deny", "*", Principal="*"))]).allowed
+
+
+@given(requests, contexts, identities, resources, elements(with_principal=False), elements(with_principal=True))
+def test_one_more_allow_never_takes_a_permission_away(
+    request: tuple[str, str, str, str],
+    context: dict[str, Any],
+    mine: list[Element],
+    theirs: list[Element],
+    more: Element,
+    more_of_theirs: Element,
+) -> None:
+    caller, action, target, owner = request
+    asked = asking(action, target, caller, owner, context)
+    policies, of_resource = compiled(mine, theirs)
+    if not decide(asked, policies, of_resource).allowed:
+        return
+
+    grown = [*policies, identity({**more, "Effect": "Allow"})]
+    opened = {**more_of_theirs, "Effect": "Allow", "Principal": more_of_theirs.get("Principal", "*")}
+    opened.pop("NotPrincipal", None)
+    assert decide(asked, grown, [*of_resource, of_repository(opened)]).allowed
+
+
+@given(requests, contexts, identities)
+def test_the_case_of_an_action_never_matters(
+    request: tuple[str, str, str, str], context: dict[str, Any], mine: list[Element]
+) -> None:
+    caller, action, target, owner = request
+    policies, _ = compiled(mine, [])
+    answers = {
+        decide(asking(written, target, caller, owner, context), policies).allowed
+        for written in (action, action.lower(), action.upper())
+    }
+
+    assert len(answers) == 1
