@@ -82,9 +82,6 @@ class ImageRows(Protocol):
     def content(self, images: Sequence[Image]) -> dict[Digest, bytes]:
         """Return the manifests of images."""
 
-    def by_reference(self, registry: Registry, name: RepositoryName, reference: Digest | Tag) -> Served | None:
-        """Return what a pull of a manifest needs, in one look-up."""
-
     def page(self, repository: Repository, status: TagStatus, after: int, limit: int) -> list[Image]:
         """Return up to ``limit`` images with their tags in the order in which they came, those after the id ``after``."""
 
@@ -116,9 +113,6 @@ class LayerRows(Protocol):
 
     def get(self, repository: Repository, digests: Sequence[Digest]) -> dict[Digest, Layer]:
         """Return those of the blobs that the repository holds, with what its manifests call them."""
-
-    def held(self, registry: Registry, name: RepositoryName, digest: Digest) -> Layer | None:
-        """Return one blob of one repository, in one look-up."""
 
     def add(self, repository: Repository, digest: Digest, key: UploadId, size: int, at: datetime) -> UploadId:
         """Store content, unless it is stored already, and that the repository holds it; return the key of its bytes."""
@@ -248,6 +242,20 @@ class Database(Protocol):
 
     def read(self) -> AbstractContextManager[Transaction]:
         """Open one consistent view for reading."""
+
+
+class HotReads(Protocol):
+    """What every pull looks up, with the version of the caller's identities; None where either is missing."""
+
+    def manifest(
+        self, caller: AccountId, registry: Registry, name: RepositoryName, reference: Digest | Tag
+    ) -> tuple[int, Served] | None:
+        """Return a manifest."""
+
+    def layer(
+        self, caller: AccountId, registry: Registry, name: RepositoryName, digest: Digest
+    ) -> tuple[int, Layer] | None:
+        """Return a blob."""
 
 
 class Writer(Protocol):

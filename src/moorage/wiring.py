@@ -17,6 +17,7 @@ from moorage.actions.tokens import Tokens
 from moorage.actions.uploads import Uploads
 from moorage.adapters.blobs_disk import DiskBlobs
 from moorage.adapters.sql.database import SqlDatabase
+from moorage.adapters.sql.hot import SqlHotReads
 from moorage.config import Settings
 from moorage.core.identities import AccessKey
 from moorage.core.names import UploadId
@@ -67,8 +68,9 @@ def build(settings: Settings) -> App:
     guard = Guard()
     identities = Identities(database, guard)
     repositories = Repositories(database, guard)
-    images = Images(database, guard)
-    layers = Layers(database, blobs, guard)
+    hot = SqlHotReads(database)
+    images = Images(database, hot, guard)
+    layers = Layers(database, hot, blobs, guard)
     uploads = Uploads(database, blobs, guard, new_id=lambda: UploadId(str(uuid.uuid4())))
     pools = Pools(inline=database.is_sqlite)
     ecr = Ecr(
@@ -90,7 +92,7 @@ def build(settings: Settings) -> App:
         pools=pools,
         metrics=Metrics(),
         ready=lambda: _check(database, blobs.folder),
-        close=database.close,
+        close=[hot.close, database.close],
     )
 
 

@@ -5,7 +5,7 @@ with every request, so a key that was switched off, a user that was deleted or a
 request, in every process, while an unchanged account costs one look-up.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from types import MappingProxyType
@@ -51,55 +51,31 @@ class Guard:
         case. Raises CredentialsInvalid where the key is gone or inactive or the user is gone, AccessDenied else. Call it
         before the transaction locks or changes identities: what it reads is remembered under the version it finds.
         """
-        identities = tx.identities
-        version = identities.version(call.caller.account)
-        self.allow_at(version, lambda: identities, call, action, resource, context=context)
+        _decide(self._rights(tx, call.caller), call, action, resource, context)
 
-    def allow_at(
-        self,
-        version: int | None,
-        load: Callable[[], IdentityRows],
-        call: Call,
-        action: str,
-        resource: str,
-        *,
-        context: Context = _NO_CONTEXT,
-    ) -> None:
-        """As ``allow``, for a caller that has selected the version of the caller's account itself.
-
-        ``load`` is called where nothing is remembered under that version; the rows that it returns must be at least as new.
-        """
-        rights = self._rights(version, load, call.caller)
-        user = rights.user
-        if user is None:
-            raise CredentialsInvalid
-        request = AccessRequest(
-            caller_arn=user.arn,
-            caller_account=user.account,
-            action=action,
-            resource=resource,
-            resource_account=call.registry.account,
-            context=_context(call, user, context) if rights.needs_context else _NO_CONTEXT,
-        )
-        decision = decide(request, rights.policies)
-        if not decision.allowed:
-            raise AccessDenied(user.arn, action, resource, decision.because)
+    def allow_remembered(self, version: int, call: Call, action: str, resource: str) -> bool:
+        """As ``allow``, for what was read under ``version``; False where nothing is remembered under it, so ask ``allow``."""
+        rights = self._remembered.get((call.caller.access_key_id, call.caller.user_id))
+        if rights is None or rights.version != version:
+            return False
+        _decide(rights, call, action, resource, _NO_CONTEXT)
+        return True
 
     def identify(self, tx: Transaction, call: Call) -> User:
         """Return the caller as a user, whatever it may do; raises CredentialsInvalid as ``allow`` does."""
-        identities = tx.identities
-        user = self._rights(identities.version(call.caller.account), lambda: identities, call.caller).user
+        user = self._rights(tx, call.caller).user
         if user is None:
             raise CredentialsInvalid
         return user
 
-    def _rights(self, version: int | None, load: Callable[[], IdentityRows], caller: Caller) -> _Rights:
+    def _rights(self, tx: Transaction, caller: Caller) -> _Rights:
+        version = tx.identities.version(caller.account)
         if version is None:
             raise CredentialsInvalid
         known = (caller.access_key_id, caller.user_id)
         rights = self._remembered.get(known)
         if rights is None or rights.version != version:
-            rights = _read(version, load(), caller)
+            rights = _read(version, tx.identities, caller)
             self._remember(known, rights)
         return rights
 
@@ -109,6 +85,23 @@ class Guard:
             if len(self._remembered) >= self._callers:
                 del self._remembered[next(iter(self._remembered))]
             self._remembered[known] = rights
+
+
+def _decide(rights: _Rights, call: Call, action: str, resource: str, context: Context) -> None:
+    user = rights.user
+    if user is None:
+        raise CredentialsInvalid
+    request = AccessRequest(
+        caller_arn=user.arn,
+        caller_account=user.account,
+        action=action,
+        resource=resource,
+        resource_account=call.registry.account,
+        context=_context(call, user, context) if rights.needs_context else _NO_CONTEXT,
+    )
+    decision = decide(request, rights.policies)
+    if not decision.allowed:
+        raise AccessDenied(user.arn, action, resource, decision.because)
 
 
 def _read(version: int, identities: IdentityRows, caller: Caller) -> _Rights:

@@ -15,13 +15,12 @@ from moorage.core.errors import (
     InvalidParameter,
     ManifestNotFound,
     RegistryError,
-    RepositoryNotFound,
 )
 from moorage.core.images import FoundImages, Image, ImageFailure, ImageId, Served, TagStatus, plan_put, removed_tags
 from moorage.core.manifests import INDEXES, Manifest, parse_manifest
 from moorage.core.names import RepositoryName, Tag
 from moorage.core.repositories import Repository
-from moorage.ports import Database, Transaction
+from moorage.ports import Database, HotReads, Transaction
 
 PULL_NOTED_EVERY = timedelta(hours=1)
 """How exact lastRecordedPullTime is; ECR promises 24 hours."""
@@ -47,8 +46,9 @@ class Got:
 class Images:
     """Actions on images; each raises AccessDenied without the right to it, and RepositoryNotFound."""
 
-    def __init__(self, database: Database, guard: Guard) -> None:
+    def __init__(self, database: Database, hot: HotReads, guard: Guard) -> None:
         self._database = database
+        self._hot = hot
         self._guard = guard
 
     def put(
@@ -82,14 +82,15 @@ class Images:
 
     def pull(self, call: Call, name: RepositoryName, reference: Digest | Tag) -> Served:
         """Return a manifest by tag or digest; raises ManifestNotFound."""
+        arn = call.registry.repository_arn(name)
+        hot = self._hot.manifest(call.caller.account, call.registry, name, reference)
+        if hot and self._guard.allow_remembered(hot[0], call, "ecr:BatchGetImage", arn):
+            return hot[1]
         with self._database.read() as tx:
-            self._guard.allow(tx, call, "ecr:BatchGetImage", call.registry.repository_arn(name))
-            served = tx.images.by_reference(call.registry, name, reference)
-            if served is None:
-                if tx.repositories.get(call.registry, name) is None:
-                    raise RepositoryNotFound(name, call.registry.account)
-                raise ManifestNotFound
-        return served
+            found(tx, self._guard, call, "ecr:BatchGetImage", name)
+        if hot is None:
+            raise ManifestNotFound
+        return hot[1]
 
     def pull_is_news(self, call: Call, image: Served | Image) -> bool:
         """Tell whether a pull has to be noted by ``note_pulls``."""

@@ -7,10 +7,10 @@ from moorage.actions.access import Guard
 from moorage.actions.steps import found
 from moorage.core.calls import Call
 from moorage.core.digests import Digest, parse_digest
-from moorage.core.errors import LayerInaccessible, LayerNotFound, RepositoryNotFound
+from moorage.core.errors import LayerInaccessible, LayerNotFound
 from moorage.core.names import Registry, RepositoryName
 from moorage.core.uploads import Layer
-from moorage.ports import Blobs, Database, Transaction
+from moorage.ports import Blobs, Database, HotReads
 
 CHECK = "ecr:BatchCheckLayerAvailability"
 DOWNLOAD = "ecr:GetDownloadUrlForLayer"
@@ -22,8 +22,9 @@ class Layers:
     A layer is there only for a repository that holds it, whatever other repositories hold.
     """
 
-    def __init__(self, database: Database, blobs: Blobs, guard: Guard) -> None:
+    def __init__(self, database: Database, hot: HotReads, blobs: Blobs, guard: Guard) -> None:
         self._database = database
+        self._hot = hot
         self._blobs = blobs
         self._guard = guard
 
@@ -34,9 +35,14 @@ class Layers:
 
     def one(self, call: Call, name: RepositoryName, digest: Digest, action: str) -> Layer:
         """Return a layer to look at (CHECK) or to read (DOWNLOAD); raises LayerNotFound."""
+        hot = self._hot.layer(call.caller.account, call.registry, name, digest)
+        if hot and self._guard.allow_remembered(hot[0], call, action, call.registry.repository_arn(name)):
+            return hot[1]
         with self._database.read() as tx:
-            self._guard.allow(tx, call, action, call.registry.repository_arn(name))
-            return _held(tx, call.registry, name, digest)
+            found(tx, self._guard, call, action, name)
+        if hot is None:
+            raise LayerNotFound(digest, name, call.registry.account)
+        return hot[1]
 
     def downloadable(self, call: Call, name: RepositoryName, text: str) -> Layer:
         """Return a layer that a signed URL may be made for; raises LayerNotFound, LayerInaccessible where no image has it."""
@@ -51,9 +57,13 @@ class Layers:
         return layer
 
     def signed(self, registry: Registry, name: RepositoryName, digest: Digest) -> Layer:
-        """Return a layer for the holder of a signed URL, who has shown that it may be read."""
+        """Return a layer for the holder of a signed URL, who has shown that it may be read; raises LayerNotFound."""
         with self._database.read() as tx:
-            return _held(tx, registry, name, digest)
+            repository = tx.repositories.get(registry, name)
+            layer = tx.layers.get(repository, [digest]).get(digest) if repository else None
+        if layer is None:
+            raise LayerNotFound(digest, name, registry.account)
+        return layer
 
     def file(self, layer: Layer) -> Path:
         """Return the file with the bytes of a layer."""
@@ -62,12 +72,3 @@ class Layers:
     def chunks(self, layer: Layer, start: int, end: int) -> Iterator[bytes]:
         """Yield the bytes of a layer from ``start`` up to and without ``end``."""
         return self._blobs.chunks(layer.key, start, end)
-
-
-def _held(tx: Transaction, registry: Registry, name: RepositoryName, digest: Digest) -> Layer:
-    layer = tx.layers.held(registry, name, digest)
-    if layer is None:
-        if tx.repositories.get(registry, name) is None:
-            raise RepositoryNotFound(name, registry.account)
-        raise LayerNotFound(digest, name, registry.account)
-    return layer

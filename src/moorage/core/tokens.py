@@ -9,6 +9,7 @@ because clients split ``AWS:<password>`` at colons. Nothing in it is secret; it 
 
 import base64
 import hmac
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -67,19 +68,37 @@ def issue(secret: bytes, caller: Caller, region: Region, at: datetime) -> tuple[
     return password, _moment(expires_ms)
 
 
-def read(secret: bytes, password: str, region: Region | None, at: datetime) -> tuple[Caller, Region]:
-    """Return who holds the token and the region it was issued in.
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token that this installation issued: for whom, for which region, until when."""
 
-    ``region`` is that of the registry asked, None where its name does not tell. Raises TokenInvalid for any text that is
-    not a token of this installation and region, TokenExpired for one that was.
-    """
+    caller: Caller
+    region: Region
+    expires_at: datetime
+
+    def admit(self, region: Region | None, at: datetime) -> None:
+        """Raise TokenInvalid at a registry of another region (None: its name does not tell), TokenExpired when it is over."""
+        if region is not None and region != self.region:
+            raise TokenInvalid
+        if at >= self.expires_at:
+            raise TokenExpired
+
+
+def verify(secret: bytes, password: str) -> Token:
+    """Return the token that ``password`` is; raises TokenInvalid for any text that this installation did not issue."""
     claims = _verified(secret, password)
-    account, issued_in = parse_account(claims.account), parse_region(claims.region)
-    if account is None or issued_in is None or region not in (None, issued_in):
+    account, region = parse_account(claims.account), parse_region(claims.region)
+    if account is None or region is None:
         raise TokenInvalid
-    if at >= _moment(claims.expires_ms):
-        raise TokenExpired
-    return Caller(claims.arn, account, claims.user_id, claims.user_name, claims.access_key_id), issued_in
+    caller = Caller(claims.arn, account, claims.user_id, claims.user_name, claims.access_key_id)
+    return Token(caller, region, _moment(claims.expires_ms))
+
+
+def read(secret: bytes, password: str, region: Region | None, at: datetime) -> tuple[Caller, Region]:
+    """Return who holds a token and the region it was issued in; raises as ``verify`` and ``Token.admit`` do."""
+    token = verify(secret, password)
+    token.admit(region, at)
+    return token.caller, token.region
 
 
 def _verified(secret: bytes, password: str) -> _Claims:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -49,7 +49,7 @@ class App:
         pools: Pools,
         metrics: Metrics,
         ready: Callable[[], None],
-        close: Callable[[], None],
+        close: Sequence[Callable[[], None]],
     ) -> None:
         self._aws = aws
         self._oci = oci
@@ -75,7 +75,8 @@ class App:
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 await asyncio.to_thread(self._pools.close)
-                self._close()
+                for close in self._close:
+                    close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 

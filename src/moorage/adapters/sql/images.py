@@ -2,19 +2,18 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, exists, func, insert, or_, select, update
 
 from moorage.adapters.sql.repositories import upsert
-from moorage.adapters.sql.schema import contents, images, layers, references, repositories, tags
+from moorage.adapters.sql.schema import contents, images, layers, references, tags
 from moorage.adapters.sql.times import to_moment, to_seconds
-from moorage.core.digests import Digest, parse_digest
-from moorage.core.images import Image, Served, Shelf, TagStatus
+from moorage.core.digests import Digest
+from moorage.core.images import Image, Shelf, TagStatus
 from moorage.core.manifests import Manifest
-from moorage.core.names import Registry, RepositoryName, Tag
+from moorage.core.names import Tag
 from moorage.core.repositories import Repository
 
 _here = images.c.repository_id == bindparam("repository")
@@ -90,21 +89,6 @@ _blob_sizes = (
 )
 _image_sizes = select(images.c.digest, images.c.size).where(
     _here, images.c.digest.in_(bindparam("digests", expanding=True))
-)
-
-_named_here = and_(
-    repositories.c.account == bindparam("account"),
-    repositories.c.region == bindparam("region"),
-    repositories.c.name == bindparam("repository"),
-)
-_served = select(images.c.id, images.c.digest, images.c.media_type, images.c.pulled_at, images.c.content)
-_served_by_digest = _served.join_from(repositories, images, images.c.repository_id == repositories.c.id).where(
-    _named_here, images.c.digest == bindparam("reference")
-)
-_served_by_tag = (
-    _served.join_from(repositories, tags, tags.c.repository_id == repositories.c.id)
-    .join(images, images.c.id == tags.c.image_id)
-    .where(_named_here, tags.c.name == bindparam("reference"))
 )
 
 
@@ -205,14 +189,6 @@ class SqlImageRows:
         """Return the manifests of images."""
         rows = self._connection.execute(_content, {"ids": [image.id for image in found]})
         return {row.digest: row.content for row in rows}
-
-    def by_reference(self, registry: Registry, name: RepositoryName, reference: Digest | Tag) -> Served | None:
-        """Return what a pull of a manifest needs, in one look-up."""
-        statement = _served_by_digest if parse_digest(reference) else _served_by_tag
-        row = self._connection.execute(
-            statement, {**asdict(registry), "repository": name, "reference": reference}
-        ).one_or_none()
-        return Served(row.id, row.digest, row.media_type, _moment(row.pulled_at), row.content) if row else None
 
     def page(self, repository: Repository, status: TagStatus, after: int, limit: int) -> list[Image]:
         """Return up to ``limit`` images with their tags in the order in which they came, those after the id ``after``."""

@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, delete, insert, select, update
 
 from moorage.adapters.sql.repositories import upsert
-from moorage.adapters.sql.schema import contents, layers, references, repositories, uploads
+from moorage.adapters.sql.schema import contents, layers, references, uploads
 from moorage.adapters.sql.times import to_moment, to_seconds
 from moorage.core.digests import Digest
-from moorage.core.names import Registry, RepositoryName, UploadId
+from moorage.core.names import UploadId
 from moorage.core.repositories import Repository
 from moorage.core.uploads import Layer, Upload
 
@@ -28,12 +28,6 @@ _media_type = (
 )
 _get = _columns.add_columns(_media_type.label("media_type")).where(
     layers.c.repository_id == bindparam("id"), layers.c.digest.in_(bindparam("digests", expanding=True))
-)
-_held = _columns.join(repositories, repositories.c.id == layers.c.repository_id).where(
-    repositories.c.account == bindparam("account"),
-    repositories.c.region == bindparam("region"),
-    repositories.c.name == bindparam("name"),
-    layers.c.digest == bindparam("digest"),
 )
 _key = select(contents.c.key).where(contents.c.digest == bindparam("digest"))
 _referenced = (
@@ -59,11 +53,6 @@ class SqlLayerRows:
         """Return those of the blobs that the repository holds."""
         rows = self._connection.execute(_get, {"id": repository.id, "digests": list(digests)})
         return {row.digest: Layer(row.digest, row.key, row.size, row.media_type) for row in rows}
-
-    def held(self, registry: Registry, name: RepositoryName, digest: Digest) -> Layer | None:
-        """Return one blob of one repository, in one look-up."""
-        row = self._connection.execute(_held, {**asdict(registry), "name": name, "digest": digest}).one_or_none()
-        return Layer(row.digest, row.key, row.size, None) if row else None
 
     def add(self, repository: Repository, digest: Digest, key: UploadId, size: int, at: datetime) -> UploadId:
         """Store content, unless it is stored already, and that the repository holds it; return the key of its bytes."""

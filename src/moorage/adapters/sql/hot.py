@@ -1,0 +1,108 @@
+"""The two look-ups that every pull makes, in one statement each, with the number of the caller's last change of identities.
+
+On SQLite they go to the driver itself: an indexed read takes it 5 us, the layers above it 60. The statements are built
+from the same tables as all others and rendered once.
+"""
+
+import sqlite3
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, bindparam, select
+from sqlalchemy.dialects.sqlite import dialect
+
+from moorage.adapters.sql.database import BUSY_SECONDS, SqlDatabase
+from moorage.adapters.sql.schema import accounts, contents, images, layers, repositories, tags
+from moorage.adapters.sql.times import to_moment
+from moorage.core.digests import Digest, parse_digest
+from moorage.core.images import Served
+from moorage.core.names import AccountId, Registry, RepositoryName, Tag
+from moorage.core.uploads import Layer
+
+_version = select(accounts.c.identity_version).where(accounts.c.id == bindparam("caller")).scalar_subquery()
+_here = (
+    repositories.c.account == bindparam("account"),
+    repositories.c.region == bindparam("region"),
+    repositories.c.name == bindparam("name"),
+)
+_image = select(_version, images.c.id, images.c.digest, images.c.media_type, images.c.pulled_at, images.c.content)
+_by_digest = _image.join_from(repositories, images).where(*_here, images.c.digest == bindparam("reference"))
+_by_tag = (
+    _image.join_from(repositories, tags, tags.c.repository_id == repositories.c.id)
+    .join(images, images.c.id == tags.c.image_id)
+    .where(*_here, tags.c.name == bindparam("reference"))
+)
+_layer = (
+    select(_version, contents.c.digest, contents.c.key, contents.c.size)
+    .join_from(repositories, layers)
+    .join(contents)
+    .where(*_here, layers.c.digest == bindparam("reference"))
+)
+
+
+class SqlHotReads:
+    """The port HotReads."""
+
+    def __init__(self, database: SqlDatabase) -> None:
+        self._database = database
+        self._sqlite = _connect(database) if database.is_sqlite else None
+        self._texts = {id(statement): _rendered(statement) for statement in (_by_digest, _by_tag, _layer)}
+
+    def manifest(
+        self, caller: AccountId, registry: Registry, name: RepositoryName, reference: Digest | Tag
+    ) -> tuple[int, Served] | None:
+        """Return the version of the caller's account and the manifest, or None where either is missing."""
+        statement = _by_digest if parse_digest(reference) else _by_tag
+        row = self._one(statement, caller, registry, name, reference)
+        if row is None:
+            return None
+        version, number, digest, media_type, pulled_at, content = row
+        return version, Served(number, digest, media_type, _moment(pulled_at), content)
+
+    def layer(
+        self, caller: AccountId, registry: Registry, name: RepositoryName, digest: Digest
+    ) -> tuple[int, Layer] | None:
+        """Return the version of the caller's account and the blob, or None where either is missing."""
+        row = self._one(_layer, caller, registry, name, digest)
+        return (row[0], Layer(row[1], row[2], row[3], None)) if row else None
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._sqlite:
+            self._sqlite.close()
+
+    def _one(
+        self, statement: Select[Any], caller: AccountId, registry: Registry, name: RepositoryName, reference: str
+    ) -> tuple[Any, ...] | None:
+        values: Mapping[str, Any] = {
+            "caller": caller,
+            "account": registry.account,
+            "region": registry.region,
+            "name": name,
+            "reference": reference,
+        }
+        if self._sqlite is None:
+            with self._database.engine.connect() as connection:
+                row = connection.execute(statement, values).one_or_none()
+        else:
+            row = self._sqlite.execute(self._texts[id(statement)], values).fetchone()
+        return tuple(row) if row is not None and row[0] is not None else None
+
+
+def _connect(database: SqlDatabase) -> sqlite3.Connection:
+    # Each look-up is one statement, so it sees one moment without a transaction.
+    connection = sqlite3.connect(
+        str(database.url.database), timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    )
+    connection.execute("PRAGMA query_only=ON")
+    connection.execute("PRAGMA mmap_size=268435456")
+    return connection
+
+
+def _rendered(statement: Select[Any]) -> str:
+    return str(statement.compile(dialect=dialect(paramstyle="named")))
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    return None if seconds is None else to_moment(seconds)

@@ -1,0 +1,87 @@
+"""What Moorage answers, as the README's tables: ``make operations`` writes them, test_readme.py holds the README to them."""
+
+import re
+import sys
+from typing import Any, cast
+
+from moorage.web.aws import iam, sts
+from moorage.web.aws.ecr import Ecr
+from moorage.web.aws.model import service
+from moorage.web.aws.refused import REFUSED
+from moorage.web.oci.door import OciDoor
+from tests.house.tree import ROOT
+
+README = ROOT / "README.md"
+BEGIN, END = "<!-- operations -->", "<!-- /operations -->"
+NOTHING = cast("Any", None)  # the tables of handlers are read, no handler is called
+
+ROUTES = {
+    "base": "`/v2/`",
+    "catalog": "`/v2/_catalog`",
+    "tags": "`/v2/<name>/tags/list`",
+    "referrers": "`/v2/<name>/referrers/<digest>`",
+    "manifest": "`/v2/<name>/manifests/<tag or digest>`",
+    "blob": "`/v2/<name>/blobs/<digest>`",
+    "uploads": "`/v2/<name>/blobs/uploads/`",
+    "upload": "`/v2/<name>/blobs/uploads/<id>`",
+}
+
+
+def answered() -> dict[str, set[str]]:
+    """Return the operations that have a handler, by service."""
+    ecr = Ecr(
+        repositories=NOTHING,
+        images=NOTHING,
+        layers=NOTHING,
+        uploads=NOTHING,
+        tokens=NOTHING,
+        names=NOTHING,
+        secret=b"",
+    )
+    return {
+        "ecr": set(ecr.operations()),
+        "iam": set(iam.operations(NOTHING)),
+        "sts": set(sts.operations(NOTHING)),
+    }
+
+
+def routes() -> set[tuple[str, str]]:
+    """Return the kinds of routes of the registry door, each with a method that it answers."""
+    door = OciDoor(NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, b"")
+    return set(door._handlers)  # noqa: SLF001 - the table of routes is the door's own business, except to be counted
+
+
+def table() -> str:
+    """Return what stands between the markers."""
+    handled, methods = answered(), routes()
+    lines = ["", "**Amazon ECR**", "", "| operation | |", "|---|---|"]
+    for name in sorted(service("ecr").operations):
+        lines.append(f"| {name} | {'works' if name in handled['ecr'] else f'not yet: {REFUSED.get(name, "")}'} |")
+    for each, title in (("iam", "IAM"), ("sts", "STS")):
+        listed = ", ".join(sorted(handled[each]))
+        missing = len(service(each).operations - handled[each])
+        lines += ["", f"**{title}**: {listed}. The other {missing} operations are not there yet."]
+    lines += ["", "**Registry**", "", "| path | methods |", "|---|---|"]
+    for kind, path in ROUTES.items():
+        lines.append(f"| {path} | {', '.join(sorted(method for each, method in methods if each == kind))} |")
+    return "\n".join([*lines, ""])
+
+
+def written(readme: str) -> str:
+    """Return the README with the tables in their place."""
+    before, _, rest = readme.partition(BEGIN + "\n")
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{table()}\n{END}{after}"
+
+
+def between_markers(readme: str) -> str | None:
+    """Return what the README has between the markers, or None without them."""
+    found = re.search(f"{re.escape(BEGIN)}\n(.*)\n{re.escape(END)}", readme, re.DOTALL)
+    return found[1] if found else None
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--write"]:
+        README.write_text(written(README.read_text()))
+    else:
+        sys.stdout.write(table())
