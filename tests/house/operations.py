@@ -56,7 +56,8 @@ def table() -> str:
     handled, methods = answered(), routes()
     lines = ["", "**Amazon ECR**", "", "| operation | |", "|---|---|"]
     for name in sorted(service("ecr").operations):
-        lines.append(f"| {name} | {'works' if name in handled['ecr'] else f'not yet: {REFUSED.get(name, "")}'} |")
+        said = "works" if name in handled["ecr"] else f"not yet: {REFUSED[name]}"
+        lines.append(f"| {name} | {said} |")
     for each, title in (("iam", "IAM"), ("sts", "STS")):
         listed = ", ".join(sorted(handled[each]))
         missing = len(service(each).operations - handled[each])

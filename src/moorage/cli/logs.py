@@ -5,6 +5,9 @@ import logging
 import time
 from typing import Any
 
+# Successful reads are logged one level lower than everything else.
+_LEVELS = {"all": "DEBUG", "changes": "INFO", "none": "WARNING"}
+
 
 class JsonFormatter(logging.Formatter):
     """One JSON object per line; ``time`` is UTC with milliseconds."""
@@ -38,7 +41,7 @@ class PlainFormatter(logging.Formatter):
         return line
 
 
-def logging_config(*, json_logs: bool, quiet: bool) -> dict[str, Any]:
+def logging_config(*, json_logs: bool, log_requests: str) -> dict[str, Any]:
     """Return the configuration for logging.config.dictConfig."""
     formatter = JsonFormatter if json_logs else PlainFormatter
     return {
@@ -49,7 +52,7 @@ def logging_config(*, json_logs: bool, quiet: bool) -> dict[str, Any]:
         "loggers": {
             "_granian": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
             "moorage": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
-            "moorage.access": {"level": "WARNING" if quiet else "INFO"},
+            "moorage.access": {"level": _LEVELS[log_requests]},
         },
     }
 

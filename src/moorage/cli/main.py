@@ -52,7 +52,13 @@ def main() -> None:
     type=click.Choice(["plain", "json"]),
     help="Lines for people or for programs.",
 )
-@click.option("--quiet", is_flag=True, help="Log no line per request.")
+@click.option(
+    "--log-requests",
+    default="changes",
+    show_default=True,
+    type=click.Choice(["all", "changes", "none"]),
+    help="Which requests get a line: all, all but successful reads, none.",
+)
 @click.option("--insecure-listen", is_flag=True, help="Listen beyond loopback although there is no TLS.")
 def serve(
     data: Path | None,
@@ -62,8 +68,8 @@ def serve(
     database: str | None,
     workers: int,
     log_format: str,
+    log_requests: str,
     *,
-    quiet: bool,
     insecure_listen: bool,
 ) -> None:
     """Run the server until it is told to stop (Ctrl-C or SIGTERM).
@@ -85,7 +91,7 @@ def serve(
     # The server's parts take a moment to import; --help and env need not wait for them.
     from moorage.cli.server import run  # noqa: PLC0415 - see above
 
-    sys.exit(run(settings, json_logs=log_format == "json", quiet=quiet))
+    sys.exit(run(settings, json_logs=log_format == "json", log_requests=log_requests))
 
 
 @main.command()

@@ -14,7 +14,7 @@ STOP_SECONDS = 30
 """How long requests may go on after the server was told to stop."""
 
 
-def run(settings: Settings, *, json_logs: bool, quiet: bool) -> int:
+def run(settings: Settings, *, json_logs: bool, log_requests: str) -> int:
     """Serve until told to stop; returns the exit status."""
     problem = _listen_problem(settings)
     if problem:
@@ -23,13 +23,13 @@ def run(settings: Settings, *, json_logs: bool, quiet: bool) -> int:
     if counters:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = counters
     try:
-        return _run(settings, json_logs=json_logs, quiet=quiet)
+        return _run(settings, json_logs=json_logs, log_requests=log_requests)
     finally:
         if counters:
             shutil.rmtree(counters, ignore_errors=True)
 
 
-def _run(settings: Settings, *, json_logs: bool, quiet: bool) -> int:
+def _run(settings: Settings, *, json_logs: bool, log_requests: str) -> int:
     # Imported after the environment of the metrics is set.
     from granian import Granian  # noqa: PLC0415 - see above
     from granian.constants import Interfaces  # noqa: PLC0415 - see above
@@ -58,7 +58,7 @@ def _run(settings: Settings, *, json_logs: bool, quiet: bool) -> int:
         runtime_threads=1,
         websockets=False,
         http1_settings=HTTP1Settings(header_read_timeout=30_000, max_buffer_size=1024 * 1024),
-        log_dictconfig=logging_config(json_logs=json_logs, quiet=quiet),
+        log_dictconfig=logging_config(json_logs=json_logs, log_requests=log_requests),
         respawn_failed_workers=True,
         workers_kill_timeout=STOP_SECONDS,
     )

@@ -25,6 +25,9 @@ from moorage.web.pools import Pools
 MAX_AWS_BODY = 32 * 1024 * 1024
 """A part of 20 MiB in base64, or a manifest of 4 MiB in the most wasteful JSON."""
 
+READS = ("GET", "HEAD")
+FIRST_FAILURE = 400
+
 _DOORS = (
     b"Nothing is at this address. There are: the AWS API (POST / with a signature), the container registry (/v2/), "
     b"and for operators /livez, /readyz, /metrics.\n"
@@ -107,8 +110,10 @@ class App:
         sent = _length(answer) if answer and scope["method"] != "HEAD" else 0
         operation = (answer.operation if answer else "") or scope["method"]
         self._metrics.count(door, operation, status, seconds, received, sent)
-        if _access.isEnabledFor(logging.INFO):
-            _access.info(
+        level = logging.DEBUG if scope["method"] in READS and status < FIRST_FAILURE else logging.INFO
+        if _access.isEnabledFor(level):
+            _access.log(
+                level,
                 "%s %s %s %d %.1fms in=%d out=%d",
                 scope["client"][0],
                 scope["method"],

@@ -95,8 +95,8 @@ class SqlIdentityRows:
     def add_account(self, account: AccountId, at: datetime) -> bool:
         """Store an account; False where it exists."""
         values = {"id": account, "created_at": to_seconds(at), "identity_version": 1}
-        added = upsert(self._connection, accounts).values(**values).on_conflict_do_nothing()
-        return self._connection.execute(added).rowcount > 0
+        added = upsert(self._connection, accounts).values(**values).on_conflict_do_nothing().returning(accounts.c.id)
+        return self._connection.execute(added).one_or_none() is not None
 
     def alias(self, account: AccountId) -> str | None:
         """Return the account's alias."""

@@ -1,0 +1,110 @@
+"""The README's quick start, run as it stands there."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.engines.clients import aws, aws_environment
+from tests.engines.docker import DockerEngine
+from tests.engines.programs import CACHE, ROOT
+from tests.engines.server import Server, moorage
+
+pytestmark = pytest.mark.slow
+
+REPOSITORY = "aws-ecr-usermgmt-restapi-mysql"
+END = "=== end of step "
+SET_BY_MOORAGE = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of the quick start, what it printed and how it ended."""
+
+    line: str
+    output: str
+    status: int
+
+
+def quick_start() -> list[str]:
+    """Return the lines of the README's second block below "Quick start": the first one starts the server."""
+    section = (ROOT / "README.md").read_text().partition("## Quick start\n")[2].partition("\n## ")[0]
+    blocks = re.findall(r"^```\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
+    assert blocks[0] == "make serve\n"
+    return str(blocks[1]).splitlines()
+
+
+def run_lines(lines: list[str], folder: Path, environment: dict[str, str]) -> list[Step]:
+    """Run the lines in one bash, as someone who types them would, and return a step for each."""
+    script = folder / "lines.sh"
+    script.write_text("".join(f"{line}\nprintf '\\n{END}%d\\n' $?\n" for line in lines))
+    ran = subprocess.run(
+        ["bash", script],
+        stdin=subprocess.DEVNULL,
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    pieces = re.findall(rf"(.*?)\n{END}(\d+)\n", ran.stdout, re.DOTALL)
+    assert len(pieces) == len(lines), ran.stdout
+    return [Step(line, output, int(status)) for line, (output, status) in zip(lines, pieces, strict=True)]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A folder that looks like the checkout to someone who stands in it: README, .venv/bin and moorage-data."""
+    folder = tmp_path / "checkout"
+    (folder / ".venv" / "bin").mkdir(parents=True)
+    (folder / ".venv" / "bin" / "moorage").symlink_to(moorage())
+    shutil.copy(ROOT / "README.md", folder)
+    return folder
+
+
+@pytest.fixture
+def steps(checkout: Path, own_server: Server, docker: DockerEngine) -> dict[str, Step]:
+    """The quick start's steps by the words that tell them apart; only the port is replaced."""
+    (checkout / "moorage-data").symlink_to(own_server.data)
+    environment = {
+        **{name: value for name, value in aws_environment(own_server).items() if name not in SET_BY_MOORAGE},
+        **docker.env(),
+        "PATH": f"{CACHE / 'awscli' / 'bin'}:/usr/bin:{os.environ['PATH']}",
+    }
+    lines = [line.replace("localhost:4510", own_server.host) for line in quick_start()]
+    ran = run_lines(lines, checkout, environment)
+    assert [step for step in ran if step.status != 0] == []
+    return {" ".join(re.findall(r"docker [a-z]+|ecr [a-z-]+|^export|^eval", step.line)): step for step in ran}
+
+
+def test_the_quick_start_of_the_readme_runs_line_by_line(
+    steps: dict[str, Step], own_server: Server, docker: DockerEngine
+) -> None:
+    image = json.loads(steps["ecr describe-images"].output)["imageDetails"][0]
+    put = json.loads(steps["ecr put-image"].output)["image"]
+
+    assert image["imageTags"] == ["latest"]
+    assert image["repositoryName"] == REPOSITORY
+    assert f"digest: {image['imageDigest']}" in steps["docker push"].output
+    assert put["imageId"] == {"imageDigest": image["imageDigest"], "imageTag": "4.0.0"}
+    assert f"Digest: {image['imageDigest']}" in steps["docker pull"].output
+    assert json.loads(steps["ecr delete-repository"].output)["repository"]["repositoryName"] == REPOSITORY
+    assert json.loads(aws(own_server, "ecr", "describe-repositories").stdout) == {"repositories": []}
+    latest, tagged = (
+        docker.run("inspect", "--format", "{{.Id}}", f"{own_server.host}/{REPOSITORY}:{tag}").stdout
+        for tag in ("latest", "4.0.0")
+    )
+    assert latest == tagged
+
+
+def test_a_line_that_fails_is_seen_to_fail(tmp_path: Path) -> None:
+    ran = run_lines(["true", "A=1; false", "echo $A"], tmp_path, {"PATH": os.defpath})
+
+    assert [(step.status, step.output) for step in ran] == [(0, ""), (1, ""), (0, "1\n")]
