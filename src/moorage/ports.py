@@ -245,7 +245,13 @@ class Database(Protocol):
 
 
 class HotReads(Protocol):
-    """What every pull looks up, with the version of the caller's identities; None where either is missing."""
+    """What every pull and every signed request looks up, each in one statement.
+
+    A pull's come with the version of the caller's identities; None where either is missing.
+    """
+
+    def key(self, key_id: str) -> AccessKey | None:
+        """Return an access key with its user; whether it is active is the reader's to look at."""
 
     def manifest(
         self, caller: AccountId, registry: Registry, name: RepositoryName, reference: Digest | Tag

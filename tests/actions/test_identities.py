@@ -25,9 +25,12 @@ from moorage.core.errors import (
 from moorage.core.identities import AccessKey
 from moorage.core.managed_policies import ADMINISTRATOR_ACCESS, MANAGED_POLICIES
 from moorage.core.names import AccountId, Region, Registry
+from moorage.core.wildcards import Context
+from moorage.ports import Transaction
 
 ACCOUNT, OTHER = AccountId("111122223333"), AccountId("444455556666")
 AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+EMPTY: Context = {}
 READ_ONLY = "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryReadOnly"
 APP = f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/app"
 
@@ -387,6 +390,22 @@ def test_a_user_that_still_has_something_is_not_deleted(identities: Identities, 
     ]
     with pytest.raises(NoSuchEntity, match=r"^The user with name ada cannot be found\.$"):
         identities.user(admin, "ada")
+
+
+def test_a_user_who_is_gone_before_the_lock_is_taken_cannot_be_changed(
+    database: SqlDatabase, admin: Call, ada: Call
+) -> None:
+    class Delaying(Guard):
+        """Let another request delete the user while this one waits for the lock."""
+
+        def allow(self, tx: Transaction, call: Call, action: str, resource: str, context: Context = EMPTY) -> None:
+            super().allow(tx, call, action, resource, context)
+            user = tx.identities.user(ACCOUNT, "ada")
+            assert user
+            tx.identities.remove_user(user)
+
+    with pytest.raises(NoSuchEntity):
+        Identities(database, Delaying()).create_key(admin, "ada")
 
 
 # --- keys --------------------------------------------------------------------------------------------------------------

@@ -242,7 +242,11 @@ documents = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=6),
     max_leaves=12,
 )
-near = st.builds(lambda base, change: {**base, **change}, st.sampled_from([image(), index()]), st.dictionaries(keys, documents, max_size=3))
+near = st.builds(
+    lambda base, change: {**base, **change},
+    st.sampled_from([image(), index()]),
+    st.dictionaries(keys, documents, max_size=3),
+)
 stated_types = st.none() | st.sampled_from([OCI_MANIFEST, OCI_INDEX, DOCKER_SCHEMA_1, "", "x"]) | st.text(max_size=8)
 
 

@@ -39,9 +39,9 @@ def test_any_other_text_is_no_repository(name: str) -> None:
     assert parse_repository(name) is None
 
 
-@given(st.from_regex(REPOSITORY_PATTERN, fullmatch=True))
+@given(st.text("a0.-_/A", min_size=2, max_size=12))
 def test_the_pattern_that_refusals_print_is_the_one_that_is_applied(name: str) -> None:
-    assert (parse_repository(name) is not None) == (2 <= len(name) <= 256)
+    assert (parse_repository(name) is not None) == (re.fullmatch(REPOSITORY_PATTERN, name) is not None)
 
 
 @given(st.text("a.-_/", max_size=300))
@@ -76,7 +76,9 @@ def test_an_account_is_twelve_ascii_digits(text: str) -> None:
     assert parse_account("111122223333") == "111122223333"
 
 
-@pytest.mark.parametrize("text", ["", "us", "us-", "us--1", "1us-east", "US-east-1", "a-1", "us-east-1\n", "us-" + "a" * 30])
+@pytest.mark.parametrize(
+    "text", ["", "us", "us-", "us--1", "1us-east", "US-east-1", "a-1", "us-east-1\n", "us-" + "a" * 30]
+)
 def test_a_region_has_a_regions_shape(text: str) -> None:
     assert parse_region(text) is None
     assert parse_region("us-gov-east-1") == "us-gov-east-1"
@@ -145,7 +147,3 @@ def test_a_registry_is_called_by_the_address_or_below_the_domain() -> None:
 
 def test_a_name_below_a_domain_is_read_back_as_its_registry() -> None:
     assert registry_of_host(RegistryNames("", "example.org:4510").host(REGISTRY)) == REGISTRY
-
-
-def test_the_printed_pattern_of_a_repository_is_a_pattern() -> None:
-    assert re.fullmatch(REPOSITORY_PATTERN, "team/app")

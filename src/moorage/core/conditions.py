@@ -114,10 +114,10 @@ _QUANTIFIERS: Mapping[str, Callable[[str, _Comparison, bool, bool], Test]] = {
 # --- comparisons -------------------------------------------------------------------------------------------------------
 
 
-def _texts(values: Sequence[str], variables: bool, matcher: Callable[[_Row], Matcher | None]) -> _Comparison:  # noqa: FBT001 - as _Builder
+def _texts(values: Sequence[str], variables: bool, matcher: Callable[[_Row], Matcher]) -> _Comparison:  # noqa: FBT001 - as _Builder
     """Compare with texts that may hold variables; those without are compiled now."""
     rows = [parse_parts(value, variables=variables) for value in values]
-    fixed = tuple(match for row in rows if not has_variables(row) and (match := matcher(row)))
+    fixed = tuple(matcher(row) for row in rows if not has_variables(row))
     open_rows = tuple(row for row in rows if has_variables(row))
 
     def compare(value: str, context: Context) -> bool:
@@ -125,8 +125,7 @@ def _texts(values: Sequence[str], variables: bool, matcher: Callable[[_Row], Mat
             return True
         for row in open_rows:
             parts = resolve(row, context)
-            match = None if parts is None else matcher(tuple(parts))
-            if match and match(value):
+            if parts is not None and matcher(tuple(parts))(value):
                 return True
         return False
 
@@ -163,16 +162,16 @@ def _arn_like(values: Sequence[str], variables: bool) -> _Comparison:  # noqa: F
 
 
 @lru_cache(_REMEMBERED)
-def arn_matcher(parts: tuple[Part, ...]) -> Matcher | None:
-    """Return the test of ARNs against a pattern whose variables are filled; None for text that is no ARN.
+def arn_matcher(parts: tuple[Part, ...]) -> Matcher:
+    """Return the test of ARNs against a pattern whose variables are filled.
 
-    ``*`` alone matches everything.
+    ``*`` alone matches everything, a text that is no ARN nothing.
     """
     if parts == (Text("*", live=True),):
         return lambda _: True
     segments = arn_segments(parts)
     if segments is None:
-        return None
+        return lambda _: False
     return arn_glob([[part for part in segment if isinstance(part, Text)] for segment in segments])
 
 

@@ -13,7 +13,7 @@ VALID = timedelta(hours=1)
 PREFIX = "/moorage/layers/"
 
 _path = re.compile(PREFIX + r"([0-9]{12})/([a-z0-9-]+)/(sha256:[0-9a-f]{64})/([a-z0-9._/-]+)")
-_query = re.compile(r"expires=([0-9]{1,12})&signature=([0-9a-f]{64})")
+_query = re.compile(r"expires=([1-9][0-9]{0,11})&signature=([0-9a-f]{64})")
 
 
 def signed_path(secret: bytes, registry: Registry, name: RepositoryName, digest: Digest, at: datetime) -> str:

@@ -166,7 +166,11 @@ def referrer_entry(content: bytes, media_type: str, digest: Digest, artifact_typ
     entry: dict[str, Any] = {"mediaType": media_type, "digest": digest, "size": len(content)}
     if artifact_type:
         entry["artifactType"] = artifact_type
-    annotations = msgspec.json.decode(content).get("annotations")
+    try:
+        annotations = msgspec.json.decode(content).get("annotations")
+    except RecursionError:
+        # It was parsed with more of the stack left; one such manifest must not take the whole listing down.
+        annotations = None
     if isinstance(annotations, dict):
-        entry["annotations"] = annotations
+        entry["annotations"] = {key: value for key, value in annotations.items() if isinstance(value, str)}
     return entry

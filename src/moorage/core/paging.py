@@ -9,6 +9,8 @@ from moorage.core.errors import InvalidParameter
 
 Key = list[str | int]
 
+_ROWS = range(2**63)
+
 
 def next_token(listing: str, key: Key) -> str:
     """Return the token for the page after ``key`` of the listing, whose name holds all that makes it what it is."""
@@ -27,6 +29,9 @@ def page_after(listing: str, token: str | None, start: Key) -> Key:
     except (ValueError, RecursionError):
         raise _refused() from None
     if mark != _mark(listing) or [type(part) for part in key] != [type(part) for part in start]:
+        raise _refused()
+    # A token can be made up by whoever knows its form; what no row has must not reach the database.
+    if not all(part in _ROWS if isinstance(part, int) else "\0" not in part for part in key):
         raise _refused()
     return key
 

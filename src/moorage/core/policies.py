@@ -10,7 +10,7 @@ A document that repeats an element is refused rather than read in part: which of
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, NoReturn
@@ -19,6 +19,7 @@ from moorage.core.conditions import Test, arn_matcher, compile_condition
 from moorage.core.errors import MalformedPolicy
 from moorage.core.wildcards import (
     Context,
+    Matcher,
     Part,
     Patterns,
     Text,
@@ -99,7 +100,7 @@ class Resources:
         if self.inverted and None in rows:
             return False
         tests = (arn_matcher(tuple(row)) for row in rows if row is not None)
-        found = self.fixed.matches(resource) or any(test is not None and test(resource) for test in tests)
+        found = self.fixed.matches(resource) or any(test(resource) for test in tests)
         return found != self.inverted
 
 
@@ -313,12 +314,8 @@ def _check_arn(text: str, row: Sequence[Part]) -> None:
         _malformed(f"Resource {text[:200]} has a policy variable before its fifth colon.")
 
 
-def _arn(text: str) -> Callable[[str], bool]:
-    return arn_matcher((Text(text, live=True),)) or _nothing
-
-
-def _nothing(_: str) -> bool:
-    return False
+def _arn(text: str) -> Matcher:
+    return arn_matcher((Text(text, live=True),))
 
 
 def _conditions(element: Element, *, variables: bool) -> tuple[Test, ...]:

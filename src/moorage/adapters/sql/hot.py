@@ -1,4 +1,6 @@
-"""The two look-ups that every pull makes, in one statement each, with the number of the caller's last change of identities.
+"""The look-ups that every pull and every signed request makes, in one statement each.
+
+Those of a pull come with the number of the last change of the caller's identities, so that rights can be remembered under it.
 
 On SQLite they go to the driver itself: an indexed read takes it 5 us, the layers above it 60. The statements are built
 from the same tables as all others and rendered once.
@@ -13,9 +15,10 @@ from sqlalchemy import Select, bindparam, select
 from sqlalchemy.dialects.sqlite import dialect
 
 from moorage.adapters.sql.database import BUSY_SECONDS, SqlDatabase
-from moorage.adapters.sql.schema import accounts, contents, images, layers, repositories, tags
+from moorage.adapters.sql.schema import access_keys, accounts, contents, images, layers, repositories, tags, users
 from moorage.adapters.sql.times import to_moment
 from moorage.core.digests import Digest, parse_digest
+from moorage.core.identities import AccessKey, User
 from moorage.core.images import Served
 from moorage.core.names import AccountId, Registry, RepositoryName, Tag
 from moorage.core.uploads import Layer
@@ -39,6 +42,12 @@ _layer = (
     .join(contents)
     .where(*_here, layers.c.digest == bindparam("reference"))
 )
+_key = (
+    select(access_keys.c.secret, access_keys.c.active, access_keys.c.created_at)
+    .add_columns(users.c.account, users.c.name, users.c.id, users.c.path, users.c.created_at)
+    .join_from(access_keys, users)
+    .where(access_keys.c.id == bindparam("key"))
+)
 
 
 class SqlHotReads:
@@ -47,7 +56,7 @@ class SqlHotReads:
     def __init__(self, database: SqlDatabase) -> None:
         self._database = database
         self._sqlite = _connect(database) if database.is_sqlite else None
-        self._texts = {id(statement): _rendered(statement) for statement in (_by_digest, _by_tag, _layer)}
+        self._texts = {id(statement): _rendered(statement) for statement in (_by_digest, _by_tag, _layer, _key)}
 
     def manifest(
         self, caller: AccountId, registry: Registry, name: RepositoryName, reference: Digest | Tag
@@ -67,6 +76,15 @@ class SqlHotReads:
         row = self._one(_layer, caller, registry, name, digest)
         return (row[0], Layer(row[1], row[2], row[3], None)) if row else None
 
+    def key(self, key_id: str) -> AccessKey | None:
+        """Return an access key with its user, or None; whether it is active is the reader's to look at."""
+        row = self._row(_key, {"key": key_id})
+        if row is None:
+            return None
+        secret, active, made_at, account, name, user_id, path, created_at = row
+        user = User(account=account, name=name, id=user_id, path=path, created_at=to_moment(created_at))
+        return AccessKey(id=key_id, secret=secret, user=user, active=bool(active), created_at=to_moment(made_at))
+
     def close(self) -> None:
         """Close the connection."""
         if self._sqlite:
@@ -75,19 +93,23 @@ class SqlHotReads:
     def _one(
         self, statement: Select[Any], caller: AccountId, registry: Registry, name: RepositoryName, reference: str
     ) -> tuple[Any, ...] | None:
-        values: Mapping[str, Any] = {
+        values = {
             "caller": caller,
             "account": registry.account,
             "region": registry.region,
             "name": name,
             "reference": reference,
         }
+        row = self._row(statement, values)
+        return row if row is not None and row[0] is not None else None
+
+    def _row(self, statement: Select[Any], values: Mapping[str, str]) -> tuple[Any, ...] | None:
         if self._sqlite is None:
             with self._database.engine.connect() as connection:
                 row = connection.execute(statement, values).one_or_none()
-        else:
-            row = self._sqlite.execute(self._texts[id(statement)], values).fetchone()
-        return tuple(row) if row is not None and row[0] is not None else None
+            return tuple(row) if row is not None else None
+        found: tuple[Any, ...] | None = self._sqlite.execute(self._texts[id(statement)], values).fetchone()
+        return found
 
 
 def _connect(database: SqlDatabase) -> sqlite3.Connection:

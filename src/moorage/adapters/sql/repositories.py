@@ -1,6 +1,7 @@
 """Rows of repositories, their resource tags, and their registry's settings."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -136,12 +137,19 @@ def _changing(repository: Repository) -> dict[str, Any]:
 
 
 def _repository(row: Row[Any]) -> Repository:
+    # Taken apart at once, in the order of the table: by name each column would be looked up again.
+    number, account, region, name, created_at, mutability, exclusions, scan_on_push, encryption, kms_key = row
     return Repository(
-        id=row.id,
-        registry=Registry(row.account, row.region),
-        name=row.name,
-        created_at=to_moment(row.created_at),
-        mutability=TagMutability(Mutability(row.mutability), tuple(msgspec.json.decode(row.exclusions))),
-        scan_on_push=row.scan_on_push,
-        encryption=Encryption(row.encryption, row.kms_key),
+        id=number,
+        registry=Registry(account, region),
+        name=name,
+        created_at=to_moment(created_at),
+        mutability=_mutability(mutability, exclusions),
+        scan_on_push=scan_on_push,
+        encryption=Encryption(encryption, kms_key),
     )
+
+
+@lru_cache(maxsize=1000)
+def _mutability(mode: str, exclusions: str) -> TagMutability:
+    return TagMutability(Mutability(mode), tuple(msgspec.json.decode(exclusions)))

@@ -32,11 +32,18 @@ def write_error(code: str, message: str, members: Mapping[str, Any]) -> bytes:
     return msgspec.json.encode({"__type": code, "message": message, **members})
 
 
+# Most of an answer is text and numbers, so those are told first, and by their exact type.
+_SCALARS = (str, int, bool, float)
+
+
 def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _plain(item) for name, item in value.items() if item is not None}
-    if isinstance(value, list | tuple):
+    kind = type(value)
+    if kind is dict:
+        return {
+            name: item if type(item) in _SCALARS else _plain(item) for name, item in value.items() if item is not None
+        }
+    if kind is list or kind is tuple:
         return [_plain(item) for item in value]
-    if isinstance(value, datetime):
+    if kind is datetime:
         return round(value.timestamp(), 3)
     return value

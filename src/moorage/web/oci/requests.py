@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from urllib.parse import parse_qs, quote, unquote_to_bytes
 
 from moorage.core.digests import Digest, looks_like_digest, parse_digest
@@ -17,6 +18,7 @@ from moorage.core.names import (
     parse_tag,
 )
 
+MAX_PARAMETERS = 100
 DEFAULT_PAGE = 100
 MAX_PAGE = 1000
 
@@ -104,15 +106,24 @@ def is_unknown_algorithm(text: str) -> bool:
 
 
 class Query:
-    """The parameters of a query string; the first value counts where one is given twice."""
+    """The parameters of a query string, read when they are asked for; the first value counts where one is given twice."""
 
     def __init__(self, raw: bytes) -> None:
-        self._values = parse_qs(raw.decode("latin-1"), keep_blank_values=True, max_num_fields=100) if raw else {}
+        self._raw = raw
+
+    @cached_property
+    def _values(self) -> dict[str, list[str]]:
+        try:
+            return parse_qs(self._raw.decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
+        except ValueError:
+            raise InvalidParameter("query", f"must have at most {MAX_PARAMETERS} parameters") from None
 
     def get(self, name: str) -> str | None:
-        """Return the value of a parameter, or None."""
-        values = self._values.get(name)
-        return values[0] if values else None
+        """Return the value of a parameter, or None; raises InvalidParameter for one that no database keeps."""
+        value = self._values.get(name, [None])[0]
+        if value is not None and "\0" in value:
+            raise InvalidParameter(name, "must not hold the character NUL")
+        return value
 
     def page_size(self) -> int:
         """Return ``n``; raises InvalidParameter beyond ECR's limits. None at all is the specification's ``n=0``."""
