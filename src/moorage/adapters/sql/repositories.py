@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -136,7 +136,7 @@ def _changing(repository: Repository) -> dict[str, Any]:
     }
 
 
-def _repository(row: Row[Any]) -> Repository:
+def _repository(row: Sequence[Any]) -> Repository:
     # Taken apart at once, in the order of the table: by name each column would be looked up again.
     number, account, region, name, created_at, mutability, exclusions, scan_on_push, encryption, kms_key = row
     return Repository(
