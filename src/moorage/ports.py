@@ -1,9 +1,8 @@
 """What the actions need of the world."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from pathlib import Path
 from typing import Protocol
 
 from moorage.core.digests import Digest
@@ -293,11 +292,8 @@ class Blobs(Protocol):
     def writer(self, key: UploadId) -> Writer:
         """Open bytes for writing, those of a new key too; raises UploadBusy while another writer has them."""
 
-    def chunks(self, key: UploadId, start: int, end: int) -> Iterator[bytes]:
+    def chunks(self, key: UploadId, start: int, end: int) -> Generator[bytes]:
         """Yield the bytes from ``start`` up to and without ``end``."""
-
-    def location(self, key: UploadId) -> Path:
-        """Return the file that holds the bytes."""
 
     def delete(self, key: UploadId) -> None:
         """Delete bytes; absent is not an error."""

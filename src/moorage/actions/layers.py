@@ -1,7 +1,6 @@
 """What a caller may ask of layers, the blobs of images."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Generator
 
 from moorage.actions.access import Guard
 from moorage.actions.steps import found
@@ -65,10 +64,6 @@ class Layers:
             raise LayerNotFound(digest, name, registry.account)
         return layer
 
-    def file(self, layer: Layer) -> Path:
-        """Return the file with the bytes of a layer."""
-        return self._blobs.location(layer.key)
-
-    def chunks(self, layer: Layer, start: int, end: int) -> Iterator[bytes]:
+    def chunks(self, layer: Layer, start: int, end: int) -> Generator[bytes]:
         """Yield the bytes of a layer from ``start`` up to and without ``end``."""
         return self._blobs.chunks(layer.key, start, end)

@@ -11,7 +11,7 @@ import hashlib
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 from moorage.core.digests import Digest
@@ -58,7 +58,7 @@ class DiskBlobs:
             raise UploadBusy(key) from None
         return DiskWriter(self, key, file)
 
-    def chunks(self, key: UploadId, start: int, end: int) -> Iterator[bytes]:
+    def chunks(self, key: UploadId, start: int, end: int) -> Generator[bytes]:
         """Yield the bytes from ``start`` up to and without ``end``."""
         file = os.open(self.location(key), os.O_RDONLY | os.O_CLOEXEC)
         try:

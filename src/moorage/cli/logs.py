@@ -51,6 +51,8 @@ def logging_config(*, json_logs: bool, log_requests: str) -> dict[str, Any]:
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
         "loggers": {
             "_granian": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
+            # It has a line for every client that goes away.
+            "_granian.asgi.io": {"level": "WARNING"},
             "moorage": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
             "moorage.access": {"level": _LEVELS[log_requests]},
         },

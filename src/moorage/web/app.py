@@ -97,7 +97,7 @@ class App:
             else:
                 door, answer = "operator", await self._other(scope)
             answer.headers.append((b"x-amzn-requestid", request_id.encode()))
-            await send_answer(send, answer, head=method == "HEAD")
+            await send_answer(counting, send, answer, head=method == "HEAD")
         except ClientGone:
             _access.info("%s %s client gone", method, _shown(raw_path), extra={"request_id": request_id})
         finally:

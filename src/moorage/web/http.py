@@ -1,8 +1,9 @@
 """What both doors need of HTTP: a whole body within a limit, and an answer."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 Scope = MutableMapping[str, Any]
@@ -21,14 +22,14 @@ class ClientGone(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A response; ``body`` is bytes, a whole file that the server sends by itself, or a stream of chunks.
+    """A response; ``body`` is bytes or a stream of chunks.
 
     ``headers`` are lower-case; ``content-length`` is added for bytes. ``operation`` is what the metrics call the request.
     """
 
     status: int
     headers: Headers = field(default_factory=list)
-    body: bytes | Path | AsyncIterator[bytes] = b""
+    body: bytes | AsyncGenerator[bytes] = b""
     operation: str = ""
 
 
@@ -60,18 +61,29 @@ async def body_chunks(receive: Receive) -> AsyncIterator[bytes]:
         more = message.get("more_body", False)
 
 
-async def send_answer(send: Send, answer: Answer, *, head: bool = False) -> None:
-    """Send ``answer``; without its body where the request was HEAD."""
+async def send_answer(receive: Receive, send: Send, answer: Answer, *, head: bool = False) -> None:
+    """Send ``answer``; without its body where the request was HEAD. A stream ends early when the client has gone."""
     headers = answer.headers
     body = answer.body
     if isinstance(body, bytes) and not any(name == b"content-length" for name, _ in headers):
         headers = [*headers, (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    if head or isinstance(body, bytes):
+    if isinstance(body, bytes):
         await send({"type": "http.response.body", "body": b"" if head else body})
-    elif isinstance(body, Path):
-        await send({"type": "http.response.pathsend", "path": str(body)})
-    else:
-        async for chunk in body:
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        return
+    # The server takes what is sent to nobody without a word, so the end of the connection is waited for beside it.
+    gone = asyncio.ensure_future(_disconnected(receive))
+    try:
+        async with aclosing(body) as chunks:
+            async for chunk in chunks:
+                if gone.done():
+                    return
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
+    finally:
+        gone.cancel()
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
 from moorage.actions.layers import CHECK, DOWNLOAD, Layers
@@ -49,16 +50,24 @@ class Blobs:
             return Answer(status=416, headers=[*headers, (b"content-range", f"bytes */{layer.size}".encode())])
         if part is None:
             headers.append((b"content-length", str(layer.size).encode()))
-            return Answer(status=200, headers=headers, body=self._layers.file(layer) if layer.size else b"")
+            return Answer(status=200, headers=headers, body=self._chunks(layer, 0, layer.size))
         start, end = part
         headers.append((b"content-length", str(end - start).encode()))
         headers.append((b"content-range", f"bytes {start}-{end - 1}/{layer.size}".encode()))
         return Answer(status=206, headers=headers, body=self._chunks(layer, start, end))
 
-    async def _chunks(self, layer: Layer, start: int, end: int) -> AsyncIterator[bytes]:
+    async def _chunks(self, layer: Layer, start: int, end: int) -> AsyncGenerator[bytes]:
+        """Read one chunk ahead of the one that is being sent."""
         chunks = self._layers.chunks(layer, start, end)
-        while chunk := await self._pools.bytes(next, chunks, b""):
-            yield chunk
+        ahead = self._pools.bytes(next, chunks, b"")
+        try:
+            while chunk := await ahead:
+                ahead = self._pools.bytes(next, chunks, b"")
+                yield chunk
+        finally:
+            # A client may leave while a thread is still reading for it.
+            await asyncio.wait([ahead])
+            await self._pools.bytes(chunks.close)
 
 
 def _headers(layer: Layer) -> Headers:

@@ -1,0 +1,121 @@
+from dataclasses import replace
+
+import pytest
+
+from moorage.adapters.sql.database import SqlDatabase
+from moorage.core.names import RepositoryName
+from moorage.core.repositories import Repository
+from moorage.core.uploads import Layer, Upload
+from moorage.ports import LayerRows, UploadRows
+from tests.contracts.rows import AT, HERE, LAYER, THEIRS, add_image, add_layer, add_repository, blob, image, upload_id
+
+
+@pytest.fixture
+def app(database: SqlDatabase) -> Repository:
+    return add_repository(database)
+
+
+def test_a_repository_holds_what_was_added_to_it_and_no_other_does(database: SqlDatabase, app: Repository) -> None:
+    assert add_layer(database, app, "layer", 1) == upload_id(1)
+    other = add_repository(database, "other")
+
+    with database.read() as tx:
+        rows: LayerRows = tx.layers
+        held = Layer(blob("layer"), upload_id(1), 5, None)
+        assert rows.get(app, [blob("layer"), blob("none")]) == {blob("layer"): held}
+        assert rows.get(other, [blob("layer")]) == {}
+        assert rows.get(app, []) == {}
+        assert rows.held(HERE, app.name, blob("layer")) == held
+        assert rows.held(HERE, app.name, blob("none")) is None
+        assert rows.held(HERE, RepositoryName("other"), blob("layer")) is None
+        assert rows.held(THEIRS, app.name, blob("layer")) is None
+
+
+def test_content_is_stored_once_under_the_key_that_came_first(database: SqlDatabase, app: Repository) -> None:
+    other = add_repository(database, "other", THEIRS)
+
+    assert add_layer(database, app, "layer", 1) == upload_id(1)
+    assert add_layer(database, app, "layer", 2) == upload_id(1)
+    assert add_layer(database, other, "layer", 3) == upload_id(1)
+    with database.read() as tx:
+        assert tx.layers.get(other, [blob("layer")])[blob("layer")].key == upload_id(1)
+
+
+def test_mounting_makes_another_repository_a_holder_however_often(database: SqlDatabase, app: Repository) -> None:
+    add_layer(database, app, "layer", 1)
+    other = add_repository(database, "other")
+    for _ in range(2):
+        with database.write() as tx:
+            tx.layers.mount(other, blob("layer"), AT)
+
+    with database.read() as tx:
+        assert tx.layers.held(HERE, other.name, blob("layer")) == Layer(blob("layer"), upload_id(1), 5, None)
+
+
+def test_a_layer_outlives_the_repository_that_brought_it(database: SqlDatabase, app: Repository) -> None:
+    add_layer(database, app, "layer", 1)
+    other = add_repository(database, "other")
+    with database.write() as tx:
+        tx.layers.mount(other, blob("layer"), AT)
+        tx.repositories.remove(app)
+
+    with database.read() as tx:
+        assert tx.layers.held(HERE, other.name, blob("layer"))
+
+
+def test_a_layer_is_called_what_a_manifest_of_the_repository_calls_it(database: SqlDatabase, app: Repository) -> None:
+    add_layer(database, app, "layer", 1)
+    other = add_repository(database, "other")
+    add_layer(database, other, "layer", 2)
+    add_image(database, app, image("a", "layer"))
+
+    with database.read() as tx:
+        assert tx.layers.get(app, [blob("layer")])[blob("layer")].media_type == LAYER
+        assert tx.layers.get(other, [blob("layer")])[blob("layer")].media_type is None
+
+
+def test_a_layer_is_referenced_while_an_image_of_the_repository_has_it(database: SqlDatabase, app: Repository) -> None:
+    add_layer(database, app, "layer", 1)
+    added = add_image(database, app, image("a", "layer"))
+    other = add_repository(database, "other")
+
+    with database.write() as tx:
+        assert tx.layers.referenced(app, blob("layer"))
+        assert not tx.layers.referenced(app, blob("none"))
+        assert not tx.layers.referenced(other, blob("layer"))
+        tx.images.remove(added)
+        assert not tx.layers.referenced(app, blob("layer"))
+
+
+# --- uploads ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_upload_is_read_back_as_it_was_left(database: SqlDatabase, app: Repository) -> None:
+    upload = Upload(id=upload_id(1), repository_id=app.id, started_at=AT)
+    grown = replace(upload, size=2**40, parts=3, small_last_part=True, small_part=True)
+    with database.write() as tx:
+        rows: UploadRows = tx.uploads
+        rows.add(upload)
+        assert rows.get(app, upload.id) == upload
+        rows.update(grown)
+
+    with database.write() as tx:
+        assert tx.uploads.lock(app, upload.id) == grown
+        assert tx.uploads.get(app, upload.id) == grown
+
+
+def test_an_upload_is_one_of_its_repository_alone(database: SqlDatabase, app: Repository) -> None:
+    other = add_repository(database, "other")
+    with database.write() as tx:
+        tx.uploads.add(Upload(id=upload_id(1), repository_id=app.id, started_at=AT))
+        assert tx.uploads.get(other, upload_id(1)) is None
+        assert tx.uploads.lock(other, upload_id(1)) is None
+        assert tx.uploads.get(app, upload_id(2)) is None
+
+
+def test_a_forgotten_upload_is_gone_and_may_be_forgotten_again(database: SqlDatabase, app: Repository) -> None:
+    with database.write() as tx:
+        tx.uploads.add(Upload(id=upload_id(1), repository_id=app.id, started_at=AT))
+        tx.uploads.remove(upload_id(1))
+        tx.uploads.remove(upload_id(1))
+        assert tx.uploads.get(app, upload_id(1)) is None
