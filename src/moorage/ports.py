@@ -236,8 +236,12 @@ class Transaction(Protocol):
 class Database(Protocol):
     """Rows that survive."""
 
-    def write(self) -> AbstractContextManager[Transaction]:
-        """Open a transaction for writing: leaving the block commits, durably, and an exception rolls back."""
+    def write(self, *, durable: bool = True) -> AbstractContextManager[Transaction]:
+        """Open a transaction for writing: leaving the block commits, and an exception rolls back.
+
+        A durable commit survives a power cut. The other kind survives the end of the process, and a power cut may take
+        it back as a whole, together with those that came after it and were not durable either.
+        """
 
     def read(self) -> AbstractContextManager[Transaction]:
         """Open one consistent view for reading."""

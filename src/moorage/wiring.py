@@ -85,7 +85,7 @@ def build(settings: Settings) -> App:
     services = {"ecr": ecr.operations(), "iam": iam.operations(identities), "sts": sts.operations(identities)}
     return App(
         aws=AwsDoor(services, hot.key, lambda: datetime.now(UTC)),
-        oci=OciDoor(images, layers, uploads, repositories, pools, secret),
+        oci=OciDoor(identities, images, layers, uploads, repositories, pools, secret),
         blobs=Blobs(layers, pools),
         layers=layers,
         secret=secret,

@@ -123,7 +123,7 @@ def test_skopeo_copies_between_repositories_under_the_same_digest(
     manifest = registry.push(repository, "v1")
     other = new_repository()
 
-    run("copy", FROM_PLAIN, TO_PLAIN, f"{base}:v1", f"docker://{server.host}/{other}:copy")
+    run("copy", "--preserve-digests", FROM_PLAIN, TO_PLAIN, f"{base}:v1", f"docker://{server.host}/{other}:copy")
 
     assert registry.must(200, "GET", f"/v2/{other}/manifests/copy").body == manifest
 

@@ -98,7 +98,7 @@ class Images:
 
     def note_pulls(self, call: Call, images: list[int]) -> None:
         """Note that images were pulled now."""
-        with self._database.write() as tx:
+        with self._database.write(durable=False) as tx:
             for image in images:
                 tx.images.record_pull(image, call.at)
 

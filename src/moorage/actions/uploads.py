@@ -1,4 +1,8 @@
-"""What a caller may ask of uploads: start, go on, complete, cancel. Bytes first, row second."""
+"""What a caller may ask of uploads: start, go on, complete, cancel. Bytes first, row second.
+
+How far an upload has come is not synced: it survives the end of the process, and after a power cut the client begins the
+layer again. The layer that it completes is: its bytes, their directory entry, then its row.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -55,7 +59,7 @@ class Uploads:
 
     def start(self, call: Call, name: RepositoryName) -> Upload:
         """Start an upload."""
-        with self._database.write() as tx:
+        with self._database.write(durable=False) as tx:
             repository = locked(tx, self._guard, call, "ecr:InitiateLayerUpload", name)
             upload = Upload(id=self._new_id(), repository_id=repository.id, started_at=call.at)
             tx.uploads.add(upload)
@@ -98,7 +102,7 @@ class Uploads:
         return self._store(call, session, with_part(session.upload, session.received))
 
     def _store(self, call: Call, session: Session, upload: Upload) -> Upload:
-        with self._database.write() as tx:
+        with self._database.write(durable=False) as tx:
             repository = locked(tx, self._guard, call, "ecr:UploadLayerPart", session.name)
             _locked_upload(tx, repository, upload.id)
             tx.uploads.update(upload)

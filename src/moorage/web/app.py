@@ -154,7 +154,9 @@ class App:
             body = await read_body(receive, MAX_AWS_BODY)
         except BodyTooLarge:
             return refuse(request, RequestTooLarge(MAX_AWS_BODY))
-        return await self._pools.rows(self._aws.answer, replace(request, body=body))
+        moves_bytes = request.header(b"x-amz-target").endswith(("UploadLayerPart", "CompleteLayerUpload"))
+        run = self._pools.bytes if moves_bytes else self._pools.rows
+        return await run(self._aws.answer, replace(request, body=body))
 
     async def _other(self, scope: Scope) -> Answer:
         path: str = scope["path"]

@@ -24,6 +24,10 @@ from moorage.core.errors import StorageFull
 HEAD = "0001"
 """The last migration of this release."""
 
+# In WAL mode a FULL commit syncs the log, and with it all commits before its own.
+_BEGIN_DURABLE = ("PRAGMA synchronous=FULL", "BEGIN IMMEDIATE")
+_BEGIN = ("PRAGMA synchronous=NORMAL", "BEGIN IMMEDIATE")
+
 BUSY_SECONDS = 30
 """How long a write waits for the writes of other processes."""
 
@@ -71,19 +75,22 @@ class SqlDatabase:
         self._turn = threading.Lock() if self.is_sqlite else None
 
     @contextmanager
-    def write(self) -> Iterator[SqlTransaction]:
-        """Open a transaction for writing: leaving the block commits, durably, and an exception rolls back."""
+    def write(self, *, durable: bool = True) -> Iterator[SqlTransaction]:
+        """Open a transaction for writing: leaving the block commits, and an exception rolls back.
+
+        A durable commit survives a power cut; the other kind survives the end of the process only.
+        """
         if self._turn is None:
             with self.engine.begin() as connection:
+                if not durable:
+                    connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
                 yield SqlTransaction(connection)
             return
-        with (
-            _disk_full_refused(),
-            self._turn,
-            self.engine.connect().execution_options(moorage_begin="BEGIN IMMEDIATE") as connection,
-            connection.begin(),
-        ):
-            yield SqlTransaction(connection)
+        begin = _BEGIN_DURABLE if durable else _BEGIN
+        with _disk_full_refused(), self._turn, self.engine.connect() as connection:
+            connection = connection.execution_options(moorage_begin=begin)  # noqa: PLW2901 - the same connection, with an option
+            with connection.begin():
+                yield SqlTransaction(connection)
 
     @contextmanager
     def read(self) -> Iterator[SqlTransaction]:
@@ -148,6 +155,7 @@ def _sqlite(url: str, connections: int) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begun(connection: Connection) -> None:
-        connection.exec_driver_sql(connection.get_execution_options().get("moorage_begin", "BEGIN"))
+        for statement in connection.get_execution_options().get("moorage_begin", ("BEGIN",)):
+            connection.exec_driver_sql(statement)
 
     return engine

@@ -19,7 +19,7 @@ def upgrade(engine: Engine) -> None:
     """Bring the tables to the last migration in one transaction, one process at a time; raises NewerDatabase."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    with engine.connect().execution_options(moorage_begin="BEGIN IMMEDIATE") as connection, connection.begin():
+    with engine.connect().execution_options(moorage_begin=("BEGIN IMMEDIATE",)) as connection, connection.begin():
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         config.attributes["connection"] = connection

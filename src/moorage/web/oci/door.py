@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from moorage.actions.identities import Identities
 from moorage.actions.images import Images
 from moorage.actions.layers import Layers
 from moorage.actions.repositories import Repositories
@@ -63,6 +64,7 @@ class OciDoor:
 
     def __init__(
         self,
+        identities: Identities,
         images: Images,
         layers: Layers,
         uploads: Uploads,
@@ -71,14 +73,16 @@ class OciDoor:
         token_secret: bytes,
     ) -> None:
         self._secret = token_secret
+        self._identities = identities
+        self._pools = pools
         self._tokens: dict[bytes, Token] = {}
         manifests = Manifests(images, pools)
         blobs = Blobs(layers, pools)
         sessions = Sessions(uploads, pools)
         listings = Listings(images, repositories, pools)
         self._handlers: dict[tuple[str, str], Handler] = {
-            ("base", "GET"): _base,
-            ("base", "HEAD"): _base,
+            ("base", "GET"): self._base,
+            ("base", "HEAD"): self._base,
             ("catalog", "GET"): listings.catalog,
             ("tags", "GET"): listings.tags,
             ("referrers", "GET"): listings.referrers,
@@ -132,6 +136,11 @@ class OciDoor:
         answer = await handler(request, call, where)
         return replace(answer, operation=f"{request.method} {where.kind}")
 
+    async def _base(self, _request: OciRequest, call: Call, _route: Route) -> Answer:
+        """Tell the holder of a token that it is good, its key and user being so."""
+        await self._pools.rows(self._identities.caller, call)
+        return Answer(status=200, headers=[API_VERSION])
+
     def _call(self, request: OciRequest, authorization: bytes) -> Call | None:
         """Return who asks; None for a header that cannot be read, TokenInvalid for one that proves nothing."""
         # The digest stands in for the header: how long a look-up takes tells nothing about tokens that are known.
@@ -170,7 +179,3 @@ def _password(authorization: bytes) -> str:
     if scheme.lower() != b"basic" or user != "AWS":
         raise TokenInvalid
     return password
-
-
-async def _base(_request: OciRequest, _call: Call, _route: Route) -> Answer:
-    return Answer(status=200, headers=[API_VERSION])

@@ -30,7 +30,7 @@ OCI_ERRORS: dict[type[errors.Refused], OciError] = {
     errors.ImageNotFound: OciError("MANIFEST_UNKNOWN", 404),
     errors.ImageReferenced: _unsupported,
     errors.ImageTagAlreadyExists: OciError("TAG_INVALID", 400),
-    errors.InvalidLayer: OciError("DIGEST_INVALID", 400),
+    errors.InvalidLayer: _upload_invalid,
     errors.InvalidLayerDigest: OciError("DIGEST_INVALID", 400),
     errors.InvalidLayerPart: OciError("BLOB_UPLOAD_INVALID", 416),
     errors.InvalidParameter: _unsupported,

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from moorage.actions.uploads import Session, Uploads
 from moorage.core.calls import Call
 from moorage.core.digests import Digest, parse_digest
-from moorage.core.errors import InvalidLayerPart
+from moorage.core.errors import InvalidLayerPart, Refused
 from moorage.core.names import RepositoryName, UploadId, parse_repository
-from moorage.web.http import Answer, body_chunks
+from moorage.web.http import Answer, ClientGone, body_chunks
 from moorage.web.oci.errors import API_VERSION
 from moorage.web.oci.requests import Route, content_range, digest, repository
 from moorage.web.pools import Pools
@@ -52,20 +52,17 @@ class Sessions:
         return _going_on(202, name, upload.id, 0)
 
     async def _take_whole(self, request: OciRequest, call: Call, name: RepositoryName, wanted: Digest) -> Answer:
-        session = await self._pools.rows(self._uploads.start_at_once, call, name)
-        completed = False
+        session = await self._pools.bytes(self._uploads.start_at_once, call, name)
         try:
             await self._receive(request, call, session)
             await self._pools.bytes(self._uploads.complete, call, session, (wanted,), parts=False)
-            completed = True
+        except (Refused, ClientGone):
+            # Refused means that no row has these bytes. After any other failure one may, so they are left alone.
+            await asyncio.shield(self._pools.bytes(self._uploads.drop, session))
+            raise
         finally:
-            await asyncio.shield(self._pools.bytes(self._end_at_once, session, completed=completed))
+            await asyncio.shield(self._pools.bytes(session.close))
         return _stored(name, wanted)
-
-    def _end_at_once(self, session: Session, *, completed: bool) -> None:
-        if not completed:
-            self._uploads.drop(session)
-        session.close()
 
     async def append(self, request: OciRequest, call: Call, route: Route) -> Answer:
         """Take a chunk, or a stream of bytes without a length."""
