@@ -277,8 +277,8 @@ class Writer(Protocol):
     def start(self, offset: int) -> None:
         """Go on from ``offset``; what lies beyond it was never acknowledged and is dropped."""
 
-    def write(self, chunk: bytes) -> None:
-        """Append bytes and hash them; raises StorageFull, and then gives back what was taken since the start."""
+    def write(self, chunks: Sequence[bytes]) -> None:
+        """Append bytes, at most 1024 pieces at once, and hash them; raises StorageFull, and then gives back what was taken since the start."""
 
     def keep(self) -> None:
         """Let what was written count: the next writer of this process goes on without reading it again."""

@@ -213,7 +213,9 @@ def test_images_come_with_all_their_tags_in_the_order_in_which_they_came(
         rest = tx.images.page(app, status, first[-1].id, 9)
     walked = [(each.digest, each.tags) for each in first + rest]
     wanted: dict[Digest, tuple[str, ...]] = {A.digest: (), B.digest: ("b1", "b2"), C.digest: ("c1",)}
-    assert walked == [(digest, tags) for digest, tags in wanted.items() if status in ("ANY", "TAGGED" if tags else "UNTAGGED")]
+    assert walked == [
+        (digest, tags) for digest, tags in wanted.items() if status in ("ANY", "TAGGED" if tags else "UNTAGGED")
+    ]
 
 
 def test_an_image_that_loses_its_tag_is_untagged(database: SqlDatabase, app: Repository) -> None:
@@ -278,7 +280,10 @@ def test_an_image_whose_index_is_removed_is_free(database: SqlDatabase, app: Rep
 
 def test_referrers_are_those_with_the_subject_filtered_and_paged(database: SqlDatabase, app: Repository) -> None:
     subject = {"mediaType": A.media_type, "digest": A.digest, "size": 1}
-    signed, listed = image("s", subject=subject, artifactType="a/sig"), image("l", subject=subject, artifactType="a/sbom")
+    signed, listed = (
+        image("s", subject=subject, artifactType="a/sig"),
+        image("l", subject=subject, artifactType="a/sbom"),
+    )
     one, two = add_image(database, app, signed), add_image(database, app, listed)
     add_image(database, app, B)
     add_image(database, add_repository(database, "other"), signed)

@@ -4,7 +4,7 @@ How far an upload has come is not synced: it survives the end of the process, an
 layer again. The layer that it completes is: its bytes, their directory entry, then its row.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from moorage.actions.access import Guard
@@ -37,11 +37,12 @@ class Session:
         self.received = 0
         writer.start(upload.size)
 
-    def write(self, chunk: bytes) -> None:
-        """Take more bytes; raises LayerTooLarge, StorageFull."""
-        grown(self.upload, self.received + len(chunk))
-        self.writer.write(chunk)
-        self.received += len(chunk)
+    def write(self, chunks: Sequence[bytes]) -> None:
+        """Take more bytes, at most 1024 pieces at once; raises LayerTooLarge, StorageFull."""
+        size = sum(map(len, chunks))
+        grown(self.upload, self.received + size)
+        self.writer.write(chunks)
+        self.received += size
 
     def close(self) -> None:
         """Let go; bytes that were not kept or completed do not count."""

@@ -11,7 +11,7 @@ import hashlib
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 from moorage.core.digests import Digest
@@ -122,22 +122,27 @@ class DiskWriter:
         self._started = self._offset = self._flushing = offset
         self._hash = self._blobs.running_hash(self._key, offset)
 
-    def write(self, chunk: bytes) -> None:
-        """Append bytes and hash them; raises StorageFull, and then gives back what was taken since the start."""
-        view = memoryview(chunk)
+    def write(self, chunks: Sequence[bytes]) -> None:
+        """Append bytes, at most 1024 pieces at once, and hash them; raises StorageFull, and then gives back what was taken."""
+        end = self._offset + sum(map(len, chunks))
         try:
-            while view:
-                written = os.pwrite(self._file, view, self._offset)
-                self._offset += written
-                view = view[written:]
-            if self._offset - self._flushing >= FLUSH:
-                _start_writing_out(self._file, self._flushing, self._offset - self._flushing)
-                self._flushing = self._offset
+            self._offset += os.pwritev(self._file, chunks, self._offset)
+            if self._offset < end:
+                # Rare: a signal, or a disk that is nearly full.
+                rest = memoryview(b"".join(chunks))[self._offset - end :]
+                while rest:
+                    written = os.pwrite(self._file, rest, self._offset)
+                    self._offset += written
+                    rest = rest[written:]
         except OSError as error:
             os.ftruncate(self._file, self._started)
             raise _refusal(error) from error
+        if self._offset - self._flushing >= FLUSH:
+            _start_writing_out(self._file, self._flushing, self._offset - self._flushing)
+            self._flushing = self._offset
         if self._hash is not None:
-            self._hash.update(chunk)
+            for chunk in chunks:
+                self._hash.update(chunk)
 
     def keep(self) -> None:
         """Let what was written count: the next writer of this process goes on without reading it again."""

@@ -276,7 +276,7 @@ class Ecr:
                     UploadId(given["uploadId"]),
                     session.upload.size - 1,
                 )
-            session.write(part)
+            session.write([part])
             upload = self.uploads.keep_part(call, session)
         finally:
             session.close()

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 GATHER = 1024 * 1024
 """Bytes that are gathered before they are handed to a thread."""
+PIECES = 1024
+"""Pieces that one write to a file can take (Linux, IOV_MAX)."""
 
 COMPLETE = "ecr:CompleteLayerUpload"
 APPEND = "ecr:UploadLayerPart"
@@ -113,16 +115,16 @@ class Sessions:
             async for chunk in body_chunks(request.receive):
                 gathered.append(chunk)
                 size += len(chunk)
-                if size >= GATHER:
+                if size >= GATHER or len(gathered) == PIECES:
                     if writing:
                         await writing
-                    writing = self._pools.bytes(session.write, b"".join(gathered))
+                    writing = self._pools.bytes(session.write, gathered)
                     gathered, size = [], 0
             if writing:
                 await writing
                 writing = None
             if gathered:
-                await self._pools.bytes(session.write, b"".join(gathered))
+                await self._pools.bytes(session.write, gathered)
         finally:
             # Nothing may still be writing when the session is closed, whatever ended this.
             if writing:
