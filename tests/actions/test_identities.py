@@ -298,8 +298,6 @@ def test_the_first_start_makes_an_administrator_and_later_ones_nobody(identities
     assert (key.user.name, key.user.path, key.active, key.created_at) == ("root-of-all", "/", True, AT)
     assert identities.bootstrap(ACCOUNT, AT, keep=lambda _: pytest.fail("there is no key to keep")) is None
     assert start(identities, OTHER).user.account == OTHER
-    assert identities.key(key.id) == key
-    assert identities.key("AKIAUNKNOWN") is None
 
 
 def test_an_account_whose_key_could_not_be_kept_is_not_made(identities: Identities) -> None:

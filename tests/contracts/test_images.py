@@ -5,14 +5,12 @@ import pytest
 from moorage.adapters.sql.database import SqlDatabase
 from moorage.core.digests import Digest
 from moorage.core.images import Image, Shelf, TagStatus
-from moorage.core.names import RepositoryName, Tag
+from moorage.core.names import Tag
 from moorage.core.repositories import Repository
 from moorage.ports import ImageRows
 from tests.contracts.rows import (
     AT,
     CONFIG,
-    HERE,
-    THEIRS,
     add_image,
     add_layer,
     add_repository,
@@ -92,21 +90,6 @@ def test_the_bytes_are_those_that_were_pushed(database: SqlDatabase, app: Reposi
         assert tx.images.content(added) == {A.digest: A.content, B.digest: B.content}
 
 
-@pytest.mark.parametrize("reference", [A.digest, Tag("v1")])
-def test_a_pull_finds_what_it_needs_by_tag_and_by_digest(
-    database: SqlDatabase, app: Repository, reference: Digest | Tag
-) -> None:
-    added = add_image(database, app, A, "v1")
-
-    with database.read() as tx:
-        served = tx.images.by_reference(HERE, app.name, reference)
-        assert served
-        assert (served.id, served.digest, served.media_type) == (added.id, A.digest, A.media_type)
-        assert (served.pulled_at, served.content) == (None, A.content)
-        assert tx.images.by_reference(THEIRS, app.name, reference) is None
-        assert tx.images.by_reference(HERE, RepositoryName("no/such"), reference) is None
-
-
 def test_the_number_of_a_removed_image_is_never_given_again(database: SqlDatabase, app: Repository) -> None:
     first = add_image(database, app, A, "v1")
     with database.write() as tx:
@@ -125,9 +108,6 @@ def test_a_pull_is_noted(database: SqlDatabase, app: Repository) -> None:
     with database.read() as tx:
         [found] = tx.images.find(app, digests=[A.digest], tags=[])
         assert found.pulled_at == AT + timedelta(hours=1)
-        served = tx.images.by_reference(HERE, app.name, A.digest)
-        assert served
-        assert served.pulled_at == found.pulled_at
 
 
 # --- tags -------------------------------------------------------------------------------------------------------------

@@ -3,11 +3,10 @@ from dataclasses import replace
 import pytest
 
 from moorage.adapters.sql.database import SqlDatabase
-from moorage.core.names import RepositoryName
 from moorage.core.repositories import Repository
 from moorage.core.uploads import Layer, Upload
 from moorage.ports import LayerRows, UploadRows
-from tests.contracts.rows import AT, HERE, LAYER, THEIRS, add_image, add_layer, add_repository, blob, image, upload_id
+from tests.contracts.rows import AT, LAYER, THEIRS, add_image, add_layer, add_repository, blob, image, upload_id
 
 
 @pytest.fixture
@@ -25,10 +24,6 @@ def test_a_repository_holds_what_was_added_to_it_and_no_other_does(database: Sql
         assert rows.get(app, [blob("layer"), blob("none")]) == {blob("layer"): held}
         assert rows.get(other, [blob("layer")]) == {}
         assert rows.get(app, []) == {}
-        assert rows.held(HERE, app.name, blob("layer")) == held
-        assert rows.held(HERE, app.name, blob("none")) is None
-        assert rows.held(HERE, RepositoryName("other"), blob("layer")) is None
-        assert rows.held(THEIRS, app.name, blob("layer")) is None
 
 
 def test_content_is_stored_once_under_the_key_that_came_first(database: SqlDatabase, app: Repository) -> None:
@@ -49,7 +44,7 @@ def test_mounting_makes_another_repository_a_holder_however_often(database: SqlD
             tx.layers.mount(other, blob("layer"), AT)
 
     with database.read() as tx:
-        assert tx.layers.held(HERE, other.name, blob("layer")) == Layer(blob("layer"), upload_id(1), 5, None)
+        assert tx.layers.get(other, [blob("layer")]) == {blob("layer"): Layer(blob("layer"), upload_id(1), 5, None)}
 
 
 def test_a_layer_outlives_the_repository_that_brought_it(database: SqlDatabase, app: Repository) -> None:
@@ -60,7 +55,7 @@ def test_a_layer_outlives_the_repository_that_brought_it(database: SqlDatabase, 
         tx.repositories.remove(app)
 
     with database.read() as tx:
-        assert tx.layers.held(HERE, other.name, blob("layer"))
+        assert tx.layers.get(other, [blob("layer")])
 
 
 def test_a_layer_is_called_what_a_manifest_of_the_repository_calls_it(database: SqlDatabase, app: Repository) -> None:

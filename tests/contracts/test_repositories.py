@@ -70,9 +70,13 @@ def test_what_may_change_of_a_repository_is_changed(database: SqlDatabase) -> No
 def test_what_is_raised_in_a_write_undoes_it(database: SqlDatabase) -> None:
     added = add_repository(database)
 
-    with pytest.raises(RuntimeError), database.write() as tx:
-        tx.repositories.remove(added)
-        raise RuntimeError
+    def remove_and_fail() -> None:
+        with database.write() as tx:
+            tx.repositories.remove(added)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        remove_and_fail()
 
     assert get(database) == added
 

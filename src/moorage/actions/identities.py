@@ -52,11 +52,6 @@ class Identities:
 
     # --- before there is a caller ----------------------------------------------------------------------------------
 
-    def key(self, access_key_id: str) -> AccessKey | None:
-        """Return an access key, whoever asks; whether it is active is the reader's to look at."""
-        with self._database.read() as tx:
-            return tx.identities.key(access_key_id)
-
     def bootstrap(
         self, account: AccountId, at: datetime, *, keep: Callable[[AccessKey], None], user: str = "admin"
     ) -> AccessKey | None:

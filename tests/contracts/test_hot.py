@@ -1,0 +1,90 @@
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from moorage.adapters.sql.database import SqlDatabase
+from moorage.adapters.sql.hot import SqlHotReads
+from moorage.core.digests import Digest
+from moorage.core.images import Served
+from moorage.core.names import AccountId, RepositoryName, Tag
+from moorage.core.repositories import Repository
+from moorage.core.uploads import Layer
+from tests.contracts.rows import AT, HERE, THEIRS, THERE, add_image, add_layer, add_repository, blob, image, upload_id
+
+A = image("a", "layer")
+NOWHERE = RepositoryName("no/such")
+
+
+@pytest.fixture
+def hot(database: SqlDatabase) -> Iterator[SqlHotReads]:
+    reads = SqlHotReads(database)
+    yield reads
+    reads.close()
+
+
+@pytest.fixture
+def app(database: SqlDatabase) -> Repository:
+    with database.write() as tx:
+        tx.identities.add_account(HERE.account, AT)
+    return add_repository(database)
+
+
+@pytest.mark.parametrize("reference", [A.digest, Tag("v1")])
+def test_a_manifest_is_found_by_tag_and_by_digest(
+    database: SqlDatabase, hot: SqlHotReads, app: Repository, reference: Digest | Tag
+) -> None:
+    added = add_image(database, app, A, "v1")
+
+    found = hot.manifest(HERE.account, HERE, app.name, reference)
+
+    assert found == (1, Served(added.id, A.digest, A.media_type, None, A.content))
+    assert hot.manifest(HERE.account, THEIRS, app.name, reference) is None
+    assert hot.manifest(HERE.account, THERE, app.name, reference) is None
+    assert hot.manifest(HERE.account, HERE, NOWHERE, reference) is None
+
+
+def test_a_manifest_comes_with_its_last_pull(database: SqlDatabase, hot: SqlHotReads, app: Repository) -> None:
+    added = add_image(database, app, A)
+    with database.write() as tx:
+        tx.images.record_pull(added.id, AT + timedelta(hours=1))
+
+    found = hot.manifest(HERE.account, HERE, app.name, A.digest)
+
+    assert found
+    assert found[1].pulled_at == AT + timedelta(hours=1)
+
+
+def test_a_layer_is_found_where_it_is_held(database: SqlDatabase, hot: SqlHotReads, app: Repository) -> None:
+    add_layer(database, app, "layer", 1)
+    add_repository(database, "other")
+    held = Layer(blob("layer"), upload_id(1), 5, None)
+
+    assert hot.layer(HERE.account, HERE, app.name, blob("layer")) == (1, held)
+    assert hot.layer(HERE.account, HERE, app.name, blob("none")) is None
+    assert hot.layer(HERE.account, HERE, RepositoryName("other"), blob("layer")) is None
+    assert hot.layer(HERE.account, THEIRS, app.name, blob("layer")) is None
+
+
+def test_nothing_is_found_for_an_account_that_is_not_there(
+    database: SqlDatabase, hot: SqlHotReads, app: Repository
+) -> None:
+    add_image(database, app, A, "v1")
+    add_layer(database, app, "layer", 1)
+    nobody = AccountId("999988887777")
+
+    assert hot.manifest(nobody, HERE, app.name, Tag("v1")) is None
+    assert hot.layer(nobody, HERE, app.name, blob("layer")) is None
+
+
+def test_the_version_of_an_account_changes_with_its_identities(
+    database: SqlDatabase, hot: SqlHotReads, app: Repository
+) -> None:
+    add_layer(database, app, "layer", 1)
+    with database.write() as tx:
+        tx.identities.lock(HERE.account)
+
+    found = hot.layer(HERE.account, HERE, app.name, blob("layer"))
+
+    assert found
+    assert found[0] == 2
