@@ -121,7 +121,7 @@ repositories = Table(
     Column("exclusions", Text, nullable=False),
     Column("scan_on_push", Boolean, nullable=False),
     Column("encryption", String(16), nullable=False),
-    Column("kms_key", String(2048)),
+    Column("kms_key", String(2200)),
     ForeignKeyConstraint(["account", "region"], ["registries.account", "registries.region"], ondelete="CASCADE"),
     UniqueConstraint("account", "region", "name"),
     sqlite_autoincrement=True,

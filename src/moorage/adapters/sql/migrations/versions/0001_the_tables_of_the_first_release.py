@@ -52,7 +52,7 @@ def upgrade() -> None:
         sa.Column("exclusions", sa.Text(), nullable=False),
         sa.Column("scan_on_push", sa.Boolean(), nullable=False),
         sa.Column("encryption", sa.String(length=16), nullable=False),
-        sa.Column("kms_key", sa.String(length=2048), nullable=True),
+        sa.Column("kms_key", sa.String(length=2200), nullable=True),
         sa.ForeignKeyConstraint(["account", "region"], ["registries.account", "registries.region"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("account", "region", "name"),
