@@ -7,6 +7,7 @@ from the same tables as all others and rendered once.
 """
 
 import sqlite3
+import threading
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -56,6 +57,8 @@ class SqlHotReads:
     def __init__(self, database: SqlDatabase) -> None:
         self._database = database
         self._sqlite = _connect(database) if database.is_sqlite else None
+        # The driver hands one prepared statement to every thread that asks with the same text.
+        self._alone = threading.Lock()
         self._texts = {id(statement): _rendered(statement) for statement in (_by_digest, _by_tag, _layer, _key)}
 
     def manifest(
@@ -108,7 +111,8 @@ class SqlHotReads:
             with self._database.engine.connect() as connection:
                 row = connection.execute(statement, values).one_or_none()
             return tuple(row) if row is not None else None
-        found: tuple[Any, ...] | None = self._sqlite.execute(self._texts[id(statement)], values).fetchone()
+        with self._alone:
+            found: tuple[Any, ...] | None = self._sqlite.execute(self._texts[id(statement)], values).fetchone()
         return found
 
 
