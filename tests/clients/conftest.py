@@ -9,6 +9,7 @@ import pytest
 
 from tests.clients.images import DockerImages
 from tests.clients.people import Person, admin, client, login_password, make_person
+from tests.clients.reader import Reader, make_reader
 from tests.clients.registry import Registry
 from tests.engines.clients import crane, skopeo
 from tests.engines.docker import DockerEngine
@@ -91,3 +92,9 @@ def logins(server: Server, password: str, tmp_path: Path) -> Path:
         stdin=password,
     )
     return folder
+
+
+@pytest.fixture
+def reader(own_server: Server, docker: DockerEngine, tmp_path: Path) -> Reader:
+    """Someone who reads a page beside ``own_server``."""
+    return make_reader(tmp_path / "checkout", own_server, docker)

@@ -3,23 +3,22 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.engines.clients import aws, aws_environment
+from tests.clients.reader import Reader
+from tests.engines.clients import aws
 from tests.engines.docker import DockerEngine
-from tests.engines.programs import CACHE, ROOT
-from tests.engines.server import Server, moorage
+from tests.engines.programs import ROOT
+from tests.engines.server import Server
 
 pytestmark = pytest.mark.slow
 
 REPOSITORY = "aws-ecr-usermgmt-restapi-mysql"
 END = "=== end of step "
-SET_BY_MOORAGE = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION")
 
 
 @dataclass(frozen=True)
@@ -60,26 +59,10 @@ def run_lines(lines: list[str], folder: Path, environment: dict[str, str]) -> li
 
 
 @pytest.fixture
-def checkout(tmp_path: Path) -> Path:
-    """A folder that looks like the checkout to someone who stands in it: README, .venv/bin and moorage-data."""
-    folder = tmp_path / "checkout"
-    (folder / ".venv" / "bin").mkdir(parents=True)
-    (folder / ".venv" / "bin" / "moorage").symlink_to(moorage())
-    shutil.copy(ROOT / "README.md", folder)
-    return folder
-
-
-@pytest.fixture
-def steps(checkout: Path, own_server: Server, docker: DockerEngine) -> dict[str, Step]:
+def steps(reader: Reader, own_server: Server) -> dict[str, Step]:
     """The quick start's steps by the words that tell them apart; only the port is replaced."""
-    (checkout / "moorage-data").symlink_to(own_server.data)
-    environment = {
-        **{name: value for name, value in aws_environment(own_server).items() if name not in SET_BY_MOORAGE},
-        **docker.env(),
-        "PATH": f"{CACHE / 'awscli' / 'bin'}:/usr/bin:{os.environ['PATH']}",
-    }
     lines = [line.replace("localhost:4510", own_server.host) for line in quick_start()]
-    ran = run_lines(lines, checkout, environment)
+    ran = run_lines(lines, reader.folder, reader.environment)
     assert [step for step in ran if step.status != 0] == []
     return {" ".join(re.findall(r"docker [a-z]+|ecr [a-z-]+|^export|^eval", step.line)): step for step in ran}
 

@@ -1,0 +1,32 @@
+"""Someone who stands in a fresh checkout beside a running server and types what a page says."""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.engines.clients import aws_environment
+from tests.engines.docker import DockerEngine
+from tests.engines.programs import CACHE, ROOT
+from tests.engines.server import Server, moorage
+
+SET_BY_MOORAGE = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION")
+
+
+@dataclass(frozen=True)
+class Reader:
+    """The folder that the reader stands in, and an environment that knows nothing of Moorage."""
+
+    folder: Path
+    environment: dict[str, str]
+
+
+def make_reader(folder: Path, server: Server, docker: DockerEngine) -> Reader:
+    """Make what the reader sees of a checkout: README, .venv/bin and moorage-data."""
+    (folder / ".venv" / "bin").mkdir(parents=True)
+    (folder / ".venv" / "bin" / "moorage").symlink_to(moorage())
+    (folder / "moorage-data").symlink_to(server.data)
+    shutil.copy(ROOT / "README.md", folder)
+    path = f"{CACHE / 'awscli' / 'bin'}:/usr/bin:{os.environ['PATH']}"
+    known = {name: value for name, value in aws_environment(server).items() if name not in SET_BY_MOORAGE}
+    return Reader(folder, {**known, **docker.env(), "PATH": path})
