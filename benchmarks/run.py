@@ -133,6 +133,7 @@ def pull_row(to: Field, mib: int) -> Row:
 
 
 def push_row(to: Field, mib: int) -> Row:
+    m.touch_memory()
     layer = m.Layer(to.folder, mib * m.MIB)
     times = PUSH_TIMES[mib]
     turns: dict[str, Turn] = {
@@ -219,6 +220,7 @@ def main() -> None:
         rows = [start_row(folder, asked.rounds, with_moorage=not asked.peers_only)]
         moorage = None
         registries = []
+        m.touch_memory()
         if not asked.peers_only:
             moorage = Server(folder / "moorage").start()
             stack.callback(moorage.kill)
