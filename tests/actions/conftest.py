@@ -4,6 +4,8 @@ from pathlib import Path
 import pytest
 
 from moorage.adapters.sql.database import SqlDatabase
+from moorage.core.names import RepositoryName
+from tests.actions.desk import Desk
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +28,17 @@ def database(template: Path, tmp_path: Path) -> Iterator[SqlDatabase]:
     database = SqlDatabase(f"sqlite:///{path}")
     yield database
     database.close()
+
+
+@pytest.fixture
+def desk(database: SqlDatabase, tmp_path: Path) -> Iterator[Desk]:
+    """All actions, with an account and its administrator."""
+    desk = Desk(database, tmp_path / "blobs").open()
+    yield desk
+    desk.close()
+
+
+@pytest.fixture
+def app(desk: Desk) -> RepositoryName:
+    """An empty repository."""
+    return desk.repository()

@@ -83,7 +83,7 @@ class Server:
 
     def env(self) -> dict[str, str]:
         """Return what ``moorage env`` tells a shell to export."""
-        printed = run([moorage(), "env", *self._where(), *self._args], env=self._environment).stdout
+        printed = run([moorage(), "env", "--data", str(self.data)], env=self._environment).stdout
         words = shlex.split(printed, comments=True)
         return dict(word.split("=", 1) for word in words if "=" in word)
 

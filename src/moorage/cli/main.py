@@ -96,10 +96,8 @@ def serve(
 
 @main.command()
 @_DATA
-@click.option("--listen", hidden=True, help="Accepted so that serve's arguments can be given again.")
-@click.option("--account", hidden=True, help="The same.")
 @click.option("--region", default="us-east-1", show_default=True, help="The region for AWS_DEFAULT_REGION.")
-def env(data: Path | None, listen: str | None, account: str | None, region: str) -> None:  # noqa: ARG001 - accepted, unused
+def env(data: Path | None, region: str) -> None:
     """Print the environment in which aws, boto3 and Terraform reach this server as its administrator.
 
     Example: eval "$(moorage env)"

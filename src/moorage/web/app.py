@@ -13,7 +13,7 @@ from moorage.actions.layers import Layers
 from moorage.core.downloads import PREFIX, read_path
 from moorage.core.errors import Refused, TokenExpired, TokenInvalid
 from moorage.web.aws.door import AwsDoor, AwsRequest, refuse
-from moorage.web.aws.errors import RequestTooLarge
+from moorage.web.aws.errors import Malformed, RequestTooLarge
 from moorage.web.http import Answer, BodyTooLarge, ClientGone, Receive, Scope, Send, read_body, send_answer
 from moorage.web.metrics import CONTENT_TYPE, Metrics
 from moorage.web.oci.blobs import Blobs
@@ -26,6 +26,8 @@ MAX_AWS_BODY = 32 * 1024 * 1024
 """A part of 20 MiB in base64, or a manifest of 4 MiB in the most wasteful JSON."""
 
 READS = ("GET", "HEAD")
+_READ_OPERATIONS = ("BatchCheck", "BatchGet", "Describe", "Get", "List")
+_METHODS = frozenset({*READS, "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 FIRST_FAILURE = 400
 
 _DOORS = (
@@ -96,10 +98,11 @@ class App:
                 door, answer = "aws", await self._api(scope, counting, request_id)
             else:
                 door, answer = "operator", await self._other(scope)
-            answer.headers.append((b"x-amzn-requestid", request_id.encode()))
-            await send_answer(counting, send, answer, head=method == "HEAD")
+            await send_answer(counting, send, _named(answer, request_id), head=method == "HEAD")
         except ClientGone:
             _access.info("%s %s client gone", method, _shown(raw_path), extra={"request_id": request_id})
+            # Nobody reads this, unless the client closed one half only, or is there still and broke the body's framing.
+            await send_answer(counting, send, _named(_cut_short(scope, request_id), request_id))
         finally:
             self._account(scope, door, answer, time.perf_counter() - started, counting.received, request_id)
 
@@ -108,16 +111,19 @@ class App:
     ) -> None:
         status = answer.status if answer else 499
         sent = _length(answer) if answer and scope["method"] != "HEAD" else 0
-        operation = (answer.operation if answer else "") or scope["method"]
+        # A method is any word that a stranger likes; each would be kept as a label for good.
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        operation = (answer.operation if answer else "") or method
         self._metrics.count(door, operation, status, seconds, received, sent)
-        level = logging.DEBUG if scope["method"] in READS and status < FIRST_FAILURE else logging.INFO
+        is_read = scope["method"] in READS or operation.startswith(_READ_OPERATIONS)
+        level = logging.DEBUG if is_read and status < FIRST_FAILURE else logging.INFO
         if _access.isEnabledFor(level):
             _access.log(
                 level,
                 "%s %s %s %d %.1fms in=%d out=%d",
                 scope["client"][0],
                 scope["method"],
-                _shown(scope["raw_path"]),
+                operation if door == "aws" else _shown(scope["raw_path"]),
                 status,
                 seconds * 1000,
                 received,
@@ -140,16 +146,7 @@ class App:
         return await self._oci.answer(request)
 
     async def _api(self, scope: Scope, receive: Receive, request_id: str) -> Answer:
-        request = AwsRequest(
-            method=scope["method"],
-            raw_path=scope["raw_path"],
-            query=scope["query_string"],
-            headers=[(name.lower(), value) for name, value in scope["headers"]],
-            body=b"",
-            client=scope["client"][0],
-            secure=scope["scheme"] == "https",
-            request_id=request_id,
-        )
+        request = _aws_request(scope, request_id)
         try:
             body = await read_body(receive, MAX_AWS_BODY)
         except BodyTooLarge:
@@ -206,6 +203,34 @@ class _Counting:
         message = await self._receive()
         self.received += len(message.get("body", b""))
         return message
+
+
+def _aws_request(scope: Scope, request_id: str) -> AwsRequest:
+    """Return the request without its body."""
+    return AwsRequest(
+        method=scope["method"],
+        raw_path=scope["raw_path"],
+        query=scope["query_string"],
+        headers=[(name.lower(), value) for name, value in scope["headers"]],
+        body=b"",
+        client=scope["client"][0],
+        secure=scope["scheme"] == "https",
+        request_id=request_id,
+    )
+
+
+def _cut_short(scope: Scope, request_id: str) -> Answer:
+    """Return the answer to a request whose body did not come to its end."""
+    if scope["raw_path"].startswith(b"/v2"):
+        return error_answer(400, "SIZE_INVALID", "The body ended before its end was due")
+    return refuse(_aws_request(scope, request_id), Malformed("The request body ended before its end was due"))
+
+
+def _named(answer: Answer, request_id: str) -> Answer:
+    """Return the answer with the request's id, once: clients show what is given twice as one doubled id."""
+    if all(name != b"x-amzn-requestid" for name, _ in answer.headers):
+        answer.headers.append((b"x-amzn-requestid", request_id.encode()))
+    return answer
 
 
 def _new_request_id() -> str:

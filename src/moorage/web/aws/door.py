@@ -7,8 +7,9 @@ region are meant. Sources: IAM User Guide, "AWS Signature Version 4 for API requ
 """
 
 import logging
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -67,6 +68,17 @@ class AwsDoor:
 
     def answer(self, request: AwsRequest) -> Answer:
         """Return the answer to ``request``; never raises."""
+        return replace(self._answer(request), operation=self._operation(request))
+
+    def _operation(self, request: AwsRequest) -> str:
+        """Return the operation that a request names, whatever becomes of it, or nothing where there is no such."""
+        if target := request.header(b"x-amz-target"):
+            name = target.rpartition(".")[2]
+        else:
+            name = found[1].decode() if (found := _ACTION.search(request.body, 0, _ACTION_WITHIN)) else ""
+        return name if any(service(each).operation(name) for each in self._services) else ""
+
+    def _answer(self, request: AwsRequest) -> Answer:
         try:
             return self._served(request)
         except Refused as refusal:
@@ -129,6 +141,9 @@ def _is_target_of(request: AwsRequest, candidate: Service) -> bool:
     prefix = candidate.target_prefix
     return bool(prefix) and request.header(b"x-amz-target").startswith(prefix + ".")
 
+
+_ACTION = re.compile(rb"(?:^|&)Action=([A-Za-z0-9]{1,128})(?:&|$)")
+_ACTION_WITHIN = 64 * 1024
 
 Steps = tuple[Operation, Callable[[], Any]]
 """The operation that a request names, and how to read its input."""

@@ -131,7 +131,8 @@ AWS_ERRORS: dict[type[e.Refused], AwsError] = {
     e.TooManyImages: _LIMIT,
     e.TooManyTagsOnImage: _LIMIT,
     e.LayerTooLarge: _LIMIT,
-    e.StorageFull: _LIMIT,  # a 500 would be repeated by every client, and fill nothing
+    # A 500 would be repeated by every client, and fill nothing.
+    e.StorageFull: AwsError("LimitExceededException", 400, ("LimitExceeded", 409)),
     # layers and uploads
     e.LayerNotFound: AwsError("LayersNotFoundException"),
     e.LayerInaccessible: AwsError("LayerInaccessibleException"),

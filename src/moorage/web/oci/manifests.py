@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from moorage.actions.images import Images
 from moorage.core.calls import Call
 from moorage.core.digests import Digest, parse_digest
-from moorage.core.errors import ManifestNotFound, ManifestTooLarge
+from moorage.core.errors import ManifestNotFound, ManifestTooLarge, StorageFull
 from moorage.core.images import Served
 from moorage.core.manifests import MAX_MANIFEST
 from moorage.core.names import Tag
@@ -34,7 +35,9 @@ class Manifests:
             raise ManifestNotFound
         served = await self._pools.hot(self._images.pull, call, name, tag_or_digest(route.reference))
         if request.method == "GET" and self._images.pull_is_news(call, served):
-            await self._pools.rows(self._images.note_pulls, call, [served.id])
+            # A disk that is full takes no note of a pull, and is no reason to refuse it.
+            with suppress(StorageFull):
+                await self._pools.rows(self._images.note_pulls, call, [served.id])
         return _served(served)
 
     async def put(self, request: OciRequest, call: Call, route: Route) -> Answer:

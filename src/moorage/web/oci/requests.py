@@ -130,9 +130,9 @@ class Query:
         text = self.get("n")
         if text is None:
             return DEFAULT_PAGE
-        if not re.fullmatch("[0-9]{1,20}", text):
+        if not re.fullmatch("[0-9]+", text):
             raise InvalidParameter("maxResults", "Member must have value greater than or equal to 0")
-        if int(text) > MAX_PAGE:
+        if len(text) > len(str(MAX_PAGE)) or int(text) > MAX_PAGE:
             raise InvalidParameter("maxResults", f"Member must have value less than or equal to {MAX_PAGE}")
         return int(text)
 

@@ -1,0 +1,439 @@
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from moorage.core import images as core_images
+from moorage.core.digests import digest_of
+from moorage.core.errors import (
+    AccessDenied,
+    ImageDigestDoesNotMatch,
+    ImageNotFound,
+    ImageReferenced,
+    ImageTagAlreadyExists,
+    InvalidParameter,
+    ManifestLayersNotFound,
+    ManifestNotFound,
+    ReferencedImagesNotFound,
+    Refused,
+    RepositoryNotFound,
+    TooManyImages,
+    TooManyTagsOnImage,
+)
+from moorage.core.images import ImageFailure, ImageId
+from moorage.core.manifests import OCI_MANIFEST, Manifest
+from moorage.core.names import RepositoryName, Tag
+from moorage.core.repositories import Mutability, TagMutability
+from tests.actions.desk import Desk, at, by_digest, by_tag
+from tests.contracts.rows import AT, descriptor, image, index
+
+NOWHERE = "sha256:" + "0" * 64
+NONE = RepositoryName("team/none")
+
+
+def refusal(call: Callable[[], Any]) -> type[Refused] | None:
+    try:
+        call()
+    except Refused as refused:
+        return type(refused)
+    return None
+
+
+# --- putting ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_put_that_is_wrong_in_every_way_is_refused_in_ecrs_order(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frozen = desk.repository("frozen", mutability=TagMutability(Mutability.IMMUTABLE))
+    desk.push(frozen, "first", "v1")
+    good = image("second", "layer of second")
+    monkeypatch.setattr(core_images, "MAX_IMAGES", 1)
+    stranger = desk.someone()
+    said = [
+        refusal(lambda: desk.put(NONE, b"{", "v1", digest=NOWHERE, call=stranger)),
+        refusal(lambda: desk.put(NONE, b"{", "v1", digest=NOWHERE)),
+        refusal(lambda: desk.put(frozen, b"{", "v1", digest=NOWHERE)),
+        refusal(lambda: desk.put(frozen, good, "v1", digest=NOWHERE)),
+        refusal(lambda: desk.put(frozen, good, "v1", digest=good.digest)),
+    ]
+    desk.parts(frozen, "second", "layer of second")
+    said += [
+        refusal(lambda: desk.put(frozen, good, "v1", digest=good.digest)),
+        refusal(lambda: desk.put(frozen, good, "v2", digest=good.digest)),
+    ]
+    monkeypatch.setattr(core_images, "MAX_IMAGES", 2)
+
+    assert said == [
+        AccessDenied,
+        RepositoryNotFound,
+        InvalidParameter,
+        ImageDigestDoesNotMatch,
+        ManifestLayersNotFound,
+        ImageTagAlreadyExists,
+        TooManyImages,
+    ]
+    assert desk.put(frozen, good, "v2", digest=good.digest).changed
+
+
+def test_a_refused_put_leaves_everything_as_it_was(desk: Desk, app: RepositoryName) -> None:
+    desk.push(app, "one", "v1")
+    before = desk.rows()
+
+    assert refusal(lambda: desk.put(app, image("two", "no such layer"), "v1")) is ManifestLayersNotFound
+    assert desk.rows() == before
+
+
+def test_what_a_manifest_lacks_is_named(desk: Desk, app: RepositoryName) -> None:
+    desk.layer(app, "there")
+    lacking, child = image("one", "there", "missing"), image("child")
+
+    with pytest.raises(ManifestLayersNotFound) as layers:
+        desk.put(app, lacking)
+    with pytest.raises(ReferencedImagesNotFound) as images:
+        desk.put(app, index(child))
+
+    assert layers.value.digests == (digest_of(b"config of one"), digest_of(b"missing"))
+    assert images.value.digests == (child.digest,)
+
+
+def test_layers_and_images_of_other_repositories_do_not_count(desk: Desk, app: RepositoryName) -> None:
+    other = desk.repository("other")
+    there = desk.push(other, "one", "v1")
+
+    assert refusal(lambda: desk.put(app, there)) is ManifestLayersNotFound
+    assert refusal(lambda: desk.put(app, index(there))) is ReferencedImagesNotFound
+
+
+def test_an_image_is_kept_and_served_byte_for_byte(desk: Desk, app: RepositoryName) -> None:
+    pushed = desk.push(app, "one", "v1")
+    by_name = desk.images.pull(desk.admin, app, Tag("v1"))
+
+    assert (by_name.content, by_name.digest, by_name.media_type) == (pushed.content, pushed.digest, OCI_MANIFEST)
+    assert desk.images.pull(desk.admin, app, pushed.digest) == by_name
+
+
+def test_putting_an_image_again_under_its_tag_changes_nothing(desk: Desk, app: RepositoryName) -> None:
+    pushed = desk.push(app, "one", "v1")
+    before = desk.rows()
+    again = desk.put(app, pushed, "v1", call=at(desk.admin, AT + timedelta(days=1)))
+
+    assert not again.changed
+    assert not desk.put(app, pushed).changed
+    assert desk.rows() == before
+
+
+def test_a_further_tag_is_added_and_the_time_of_the_push_stays(desk: Desk, app: RepositoryName) -> None:
+    pushed = desk.push(app, "one", "v1")
+    assert desk.put(app, pushed, "v2", call=at(desk.admin, AT + timedelta(days=1))).changed
+
+    [described] = desk.images.describe(desk.admin, app, [by_tag("v2")])
+    assert (described.tags, described.pushed_at) == (("v1", "v2"), AT)
+
+
+def test_a_tag_that_moves_leaves_the_old_image_where_it_is(desk: Desk, app: RepositoryName) -> None:
+    one, two = desk.push(app, "one", "v1"), desk.push(app, "two", "latest")
+    desk.put(app, two, "v1")
+
+    assert desk.shelf(app) == {one.digest: set(), two.digest: {"latest", "v1"}}
+
+
+def test_an_immutable_tag_does_not_move_not_even_to_where_it_is(desk: Desk) -> None:
+    frozen = desk.repository("frozen", mutability=TagMutability(Mutability.IMMUTABLE))
+    one, two = desk.push(frozen, "one", "v1"), desk.push(frozen, "two")
+
+    assert refusal(lambda: desk.put(frozen, two, "v1")) is ImageTagAlreadyExists
+    assert refusal(lambda: desk.put(frozen, one, "v1")) is ImageTagAlreadyExists
+    desk.images.delete(desk.admin, frozen, [by_tag("v1")])
+    assert desk.put(frozen, two, "v1").changed
+
+
+@pytest.mark.parametrize(
+    ("mode", "moves"),
+    [
+        (Mutability.IMMUTABLE_WITH_EXCLUSION, {"latest", "dev-1"}),
+        (Mutability.MUTABLE_WITH_EXCLUSION, {"1.0", "dev", "latest2"}),
+    ],
+)
+def test_tags_that_a_filter_excludes_are_the_exception(desk: Desk, mode: Mutability, moves: set[str]) -> None:
+    name = desk.repository("filtered", mutability=TagMutability(mode, ("latest", "dev-*")))
+    tags = ["latest", "latest2", "dev", "dev-1", "1.0"]
+    desk.push(name, "one", *tags)
+    two = desk.push(name, "two")
+
+    assert {tag for tag in tags if refusal(lambda tag=tag: desk.put(name, two, tag)) is None} == moves  # type: ignore[misc] # a lambda's default has no type
+
+
+def test_a_change_of_mutability_acts_on_the_next_put(desk: Desk, app: RepositoryName) -> None:
+    desk.push(app, "one", "v1")
+    two = desk.push(app, "two")
+    desk.repositories.put_mutability(desk.admin, app, TagMutability(Mutability.IMMUTABLE))
+    assert refusal(lambda: desk.put(app, two, "v1")) is ImageTagAlreadyExists
+
+    desk.repositories.put_mutability(desk.admin, app, TagMutability())
+    assert desk.put(app, two, "v1").changed
+
+
+def test_an_image_has_so_many_tags_and_no_more(
+    desk: Desk, app: RepositoryName, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(core_images, "MAX_TAGS", 2)
+    pushed = desk.push(app, "one", "v1", "v2")
+
+    with pytest.raises(TooManyTagsOnImage, match="'v3'.* which is '2'"):
+        desk.put(app, pushed, "v3")
+    assert not desk.put(app, pushed, "v2").changed
+
+
+def test_the_size_of_an_image_is_that_of_its_blobs_and_of_an_index_that_of_its_largest(
+    desk: Desk, app: RepositoryName
+) -> None:
+    small = desk.parts(app, "one", "12345")
+    large = desk.parts(app, "two", "1234567890")
+    for each in (small, large, index(small, large)):
+        desk.put(app, each)
+    described = desk.images.describe(desk.admin, app, [by_digest(each) for each in (small, large, index(small, large))])
+
+    assert [each.size for each in described] == [len("config of one") + 5, len("config of two") + 10] * 1 + [
+        len("config of two") + 10
+    ]
+
+
+def test_an_image_may_speak_of_a_subject_that_is_not_there(desk: Desk, app: RepositoryName) -> None:
+    subject = image("subject")
+    signature = desk.parts(app, "signature", subject=descriptor(subject), artifactType="application/vnd.signature")
+    desk.put(app, signature)
+    referrers = desk.images.referrers
+
+    [(found, content)] = referrers(desk.admin, app, subject.digest, None, 0, 10)
+    assert (found.digest, content) == (signature.digest, signature.content)
+    assert referrers(desk.admin, app, subject.digest, "application/vnd.signature", 0, 10) == [(found, content)]
+    assert referrers(desk.admin, app, subject.digest, "application/vnd.other", 0, 10) == []
+    assert referrers(desk.admin, app, subject.digest, None, found.id, 10) == []
+
+
+# --- pulling ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_not_there_cannot_be_pulled(desk: Desk, app: RepositoryName) -> None:
+    pushed = desk.push(app, "one", "v1")
+
+    assert refusal(lambda: desk.images.pull(desk.admin, app, Tag("v2"))) is ManifestNotFound
+    assert refusal(lambda: desk.images.pull(desk.admin, desk.repository("other"), pushed.digest)) is ManifestNotFound
+    assert refusal(lambda: desk.images.pull(desk.admin, NONE, Tag("v1"))) is RepositoryNotFound
+
+
+def test_a_pull_is_noted_once_an_hour(desk: Desk, app: RepositoryName) -> None:
+    desk.push(app, "one", "v1")
+
+    def pull(minutes: int) -> bool:
+        call = at(desk.admin, AT + timedelta(minutes=minutes))
+        served = desk.images.pull(call, app, Tag("v1"))
+        news = desk.images.pull_is_news(call, served)
+        if news:
+            desk.images.note_pulls(call, [served.id])
+        return news
+
+    assert [pull(minutes) for minutes in (0, 1, 60, 61, 62, 122)] == [True, False, False, True, False, True]
+    [described] = desk.images.describe(desk.admin, app, [by_tag("v1")])
+    assert described.pulled_at == AT + timedelta(minutes=122)
+
+
+def test_describing_and_listing_are_no_pulls_and_getting_is_one(desk: Desk, app: RepositoryName) -> None:
+    desk.push(app, "one", "v1")
+    later = at(desk.admin, AT + timedelta(days=1))
+    desk.images.pairs(later, app, core_images.TagStatus.ANY, (0, ""), 10)
+    [before] = desk.images.describe(later, app, [by_tag("v1")])
+    desk.images.get(later, app, [by_tag("v1")])
+    [after] = desk.images.describe(later, app, [by_tag("v1")])
+
+    assert (before.pulled_at, after.pulled_at) == (None, later.at)
+
+
+def test_noting_the_pull_of_an_image_that_has_gone_does_no_harm(desk: Desk, app: RepositoryName) -> None:
+    pushed = desk.push(app, "one", "v1")
+    served = desk.images.pull(desk.admin, app, Tag("v1"))
+    desk.images.delete(desk.admin, app, [by_digest(pushed)])
+    before = desk.rows()
+    desk.images.note_pulls(desk.admin, [served.id])
+
+    assert desk.rows() == before
+
+
+def test_a_batch_has_an_entry_for_each_tag_of_a_digest_and_one_for_a_tag(desk: Desk, app: RepositoryName) -> None:
+    one, two = desk.push(app, "one", "v1", "v2"), desk.push(app, "two")
+    ids = [by_tag("v1"), by_digest(one), by_digest(one, "v2"), by_digest(two), by_tag("v1")]
+    got, failures = desk.images.get(desk.admin, app, ids)
+
+    assert [(entry.image.digest, entry.tag, entry.content) for entry in got] == [
+        (one.digest, "v1", one.content),
+        (one.digest, "v2", one.content),
+        (two.digest, None, two.content),
+    ]
+    assert failures == []
+
+
+def test_ids_that_name_nothing_fail_alone(desk: Desk, app: RepositoryName) -> None:
+    one, two = desk.push(app, "one", "v1"), desk.push(app, "two", "v2")
+    wrong = [by_tag("no"), ImageId(NOWHERE), by_digest(one, "v2"), ImageId(), ImageId("sha256"), by_tag("-/-")]
+    got, failures = desk.images.get(desk.admin, app, [*wrong, by_digest(two)])
+
+    assert [entry.tag for entry in got] == ["v2"]
+    assert [(failure.id, failure.code) for failure in failures] == list(
+        zip(
+            wrong,
+            [
+                "ImageNotFound",
+                "ImageNotFound",
+                "ImageTagDoesNotMatchDigest",
+                "MissingDigestAndTag",
+                "InvalidImageDigest",
+                "InvalidImageTag",
+            ],
+            strict=True,
+        )
+    )
+
+
+def test_describing_lists_each_image_once_with_all_its_tags(desk: Desk, app: RepositoryName) -> None:
+    one = desk.push(app, "one", "v1", "v2")
+    described = desk.images.describe(desk.admin, app, [by_tag("v1"), by_digest(one), by_tag("v2")])
+
+    assert [(each.digest, each.tags) for each in described] == [(one.digest, ("v1", "v2"))]
+
+
+def test_describing_is_refused_with_the_first_id_that_is_missing(desk: Desk, app: RepositoryName) -> None:
+    desk.push(app, "one", "v1")
+
+    with pytest.raises(ImageNotFound, match=r"\{imageDigest:'null', imageTag:'x'\}"):
+        desk.images.describe(desk.admin, app, [by_tag("v1"), by_tag("x"), by_tag("y")])
+    assert refusal(lambda: desk.images.describe(desk.admin, app, [ImageId()])) is InvalidParameter
+
+
+# --- deleting ---------------------------------------------------------------------------------------------------------
+
+
+def outcome(desk: Desk, app: RepositoryName, *ids: ImageId) -> tuple[list[ImageId], list[str]]:
+    removed, failures = desk.images.delete(desk.admin, app, list(ids))
+    return removed, [failure.code for failure in failures]
+
+
+def test_a_tag_of_many_is_only_taken_off(desk: Desk, app: RepositoryName) -> None:
+    one = desk.push(app, "one", "v1", "v2")
+
+    assert outcome(desk, app, by_tag("v1")) == ([by_digest(one, "v1")], [])
+    assert desk.shelf(app) == {one.digest: {"v2"}}
+
+
+def test_the_last_tag_takes_the_image_with_it(desk: Desk, app: RepositoryName) -> None:
+    one = desk.push(app, "one", "v1")
+
+    assert outcome(desk, app, by_tag("v1")) == ([by_digest(one, "v1")], [])
+    assert desk.shelf(app) == {}
+
+
+def test_all_tags_at_once_take_the_image_with_them(desk: Desk, app: RepositoryName) -> None:
+    one = desk.push(app, "one", "v1", "v2")
+
+    assert outcome(desk, app, by_tag("v2"), by_tag("v1")) == ([by_digest(one, "v1"), by_digest(one, "v2")], [])
+    assert desk.shelf(app) == {}
+
+
+def test_a_digest_takes_the_image_with_all_its_tags(desk: Desk, app: RepositoryName) -> None:
+    one, two = desk.push(app, "one", "v1", "v2"), desk.push(app, "two")
+
+    assert outcome(desk, app, by_digest(one)) == ([by_digest(one, "v1"), by_digest(one, "v2")], [])
+    assert outcome(desk, app, by_digest(two)) == ([by_digest(two)], [])
+    assert desk.shelf(app) == {}
+
+
+def test_a_digest_with_its_tag_is_that_tag(desk: Desk, app: RepositoryName) -> None:
+    one = desk.push(app, "one", "v1", "v2")
+
+    assert outcome(desk, app, by_digest(one, "v1")) == ([by_digest(one, "v1")], [])
+    assert desk.shelf(app) == {one.digest: {"v2"}}
+
+
+def test_ids_that_overlap_remove_once(desk: Desk, app: RepositoryName) -> None:
+    one = desk.push(app, "one", "v1")
+
+    assert outcome(desk, app, by_tag("v1"), by_digest(one), by_tag("v1")) == ([by_digest(one, "v1")], [])
+
+
+def test_ids_that_cannot_be_deleted_fail_alone_and_change_nothing(desk: Desk, app: RepositoryName) -> None:
+    one = desk.push(app, "one", "v1")
+    desk.push(app, "two", "v2")
+    before = desk.rows()
+    removed, codes = outcome(
+        desk, app, by_tag("no"), ImageId(NOWHERE), by_digest(one, "v2"), by_digest(one, "no"), ImageId()
+    )
+
+    assert removed == []
+    assert codes == [
+        "ImageNotFound",
+        "ImageNotFound",
+        "ImageTagDoesNotMatchDigest",
+        "ImageNotFound",
+        "MissingDigestAndTag",
+    ]
+    assert desk.rows() == before
+
+
+def members(desk: Desk, app: RepositoryName) -> tuple[Manifest, Manifest]:
+    child = desk.push(app, "child", "child", "other")
+    parent = index(child)
+    desk.put(app, parent, "all")
+    return child, parent
+
+
+def test_an_image_of_an_index_stays_by_whatever_name_it_is_deleted(desk: Desk, app: RepositoryName) -> None:
+    child, parent = members(desk, app)
+    failed = ImageFailure(
+        by_digest(child),
+        "ImageReferencedByManifestList",
+        f"Requested image referenced by manifest list: [{parent.digest}]",
+    )
+
+    assert desk.images.delete(desk.admin, app, [by_digest(child)]) == ([], [failed])
+    assert outcome(desk, app, by_tag("child"), by_tag("other")) == ([], ["ImageReferencedByManifestList"] * 2)
+    assert outcome(desk, app, by_tag("child")) == ([by_digest(child, "child")], [])
+    assert outcome(desk, app, by_tag("other")) == ([], ["ImageReferencedByManifestList"])
+    assert desk.shelf(app) == {child.digest: {"other"}, parent.digest: {"all"}}
+
+
+def test_an_index_leaves_its_images(desk: Desk, app: RepositoryName) -> None:
+    child, parent = members(desk, app)
+
+    assert outcome(desk, app, by_tag("all")) == ([by_digest(parent, "all")], [])
+    assert desk.shelf(app) == {child.digest: {"child", "other"}}
+
+
+def test_an_index_and_its_images_go_together_in_whichever_order(desk: Desk, app: RepositoryName) -> None:
+    child, parent = members(desk, app)
+    grandparent = index(parent)
+    desk.put(app, grandparent, "everything")
+
+    removed, codes = outcome(desk, app, by_digest(child), by_digest(parent), by_digest(grandparent))
+    assert codes == []
+    assert [each.digest for each in removed] == [grandparent.digest, parent.digest, child.digest, child.digest]
+    assert desk.shelf(app) == {}
+
+
+def test_a_manifest_is_deleted_by_its_digest_unless_an_index_has_it(desk: Desk, app: RepositoryName) -> None:
+    child, parent = members(desk, app)
+    delete = desk.images.delete_manifest
+
+    assert refusal(lambda: delete(desk.admin, app, child.digest)) is ImageReferenced
+    delete(desk.admin, app, parent.digest)
+    delete(desk.admin, app, child.digest)
+    assert refusal(lambda: delete(desk.admin, app, child.digest)) is ManifestNotFound
+    assert desk.shelf(app) == {}
+
+
+def test_taking_the_last_tag_off_leaves_the_image(desk: Desk, app: RepositoryName) -> None:
+    one = desk.push(app, "one", "v1")
+    desk.images.untag(desk.admin, app, Tag("v1"))
+
+    assert desk.shelf(app) == {one.digest: set()}
+    assert refusal(lambda: desk.images.untag(desk.admin, app, Tag("v1"))) is ManifestNotFound
