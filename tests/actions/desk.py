@@ -43,7 +43,9 @@ def call_of(key: AccessKey, registry: Registry = HERE, at: datetime = AT) -> Cal
 
 
 def policy(actions: Sequence[str], resource: str = "*", effect: str = "Allow", **more: Any) -> str:
-    statement = {"Effect": effect, "Action": list(actions), "Resource": resource, **more}
+    """Return a policy of one statement; without actions its elements say what it is about."""
+    named = {"Action": list(actions)} if actions else {}
+    statement = {"Effect": effect, **named, "Resource": resource, **more}
     return json.dumps({"Version": "2012-10-17", "Statement": statement})
 
 
@@ -73,6 +75,12 @@ class Desk:
         self.admin = call_of(key)
         return self
 
+    def beside(self) -> "Desk":
+        """Return the actions as another process has them."""
+        other = Desk(self.database, self.folder)
+        other.admin = self.admin
+        return other
+
     def close(self) -> None:
         self.hot.close()
 
@@ -80,7 +88,7 @@ class Desk:
         """Make a user who may do these actions, and return a call of theirs."""
         name = f"user-{next(self._names)}"
         self.identities.create_user(self.admin, name)
-        if actions:
+        if actions or more:
             self.identities.put_inline(self.admin, name, "some", policy(actions, resource, **more))
         return call_of(self.identities.create_key(self.admin, name))
 

@@ -380,8 +380,8 @@ def test_ids_that_cannot_be_deleted_fail_alone_and_change_nothing(desk: Desk, ap
     assert desk.rows() == before
 
 
-def members(desk: Desk, app: RepositoryName) -> tuple[Manifest, Manifest]:
-    child = desk.push(app, "child", "child", "other")
+def members(desk: Desk, app: RepositoryName, seed: str = "child") -> tuple[Manifest, Manifest]:
+    child = desk.push(app, seed, "child", "other")
     parent = index(child)
     desk.put(app, parent, "all")
     return child, parent
@@ -409,8 +409,11 @@ def test_an_index_leaves_its_images(desk: Desk, app: RepositoryName) -> None:
     assert desk.shelf(app) == {child.digest: {"child", "other"}}
 
 
-def test_an_index_and_its_images_go_together_in_whichever_order(desk: Desk, app: RepositoryName) -> None:
-    child, parent = members(desk, app)
+@pytest.mark.parametrize("seed", "abcdefgh")  # the order of the digests is another one for each
+def test_an_index_of_indexes_and_their_images_go_together_in_whichever_order(
+    desk: Desk, app: RepositoryName, seed: str
+) -> None:
+    child, parent = members(desk, app, seed)
     grandparent = index(parent)
     desk.put(app, grandparent, "everything")
 

@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import unquote
 
 from moorage.adapters.sql.schema import metadata
@@ -60,6 +60,7 @@ class Inside:
         moment = datetime.now(UTC)
         user = User(account=AccountId(ACCOUNT), name="admin", id="AIDA", created_at=moment)
         self.key = AccessKey(id=made.id, secret=made.secret, user=user, created_at=moment)
+        self.upload = ""
         self._runner = asyncio.Runner()
         self._app = build(self.settings)
         token = json.loads(self.ecr("GetAuthorizationToken", {}).body)["authorizationData"][0]["authorizationToken"]
@@ -77,17 +78,22 @@ class Inside:
         self._runner.run(self._app({"type": "lifespan"}, receive, send))
         self._runner.close()
 
-    def fill(self) -> "Inside":
+    def fill(self) -> Self:
+        """Put in what is not there, or is there no longer: repositories, an image, an open upload, a user."""
         for name in (APP, "team/other"):
-            self.ecr("CreateRepository", {"repositoryName": name})
+            self.ask(
+                self.signed("ecr", json_headers("CreateRepository"), json.dumps({"repositoryName": name}).encode())
+            )
         for blob in (CONFIG, LAYER):
             self.push_blob(APP, blob)
-        assert self.v2("PUT", f"/v2/{APP}/manifests/v1", MANIFEST, kind=OCI_MANIFEST).status == 201
+        self.v2("PUT", f"/v2/{APP}/manifests/v1", MANIFEST, kind=OCI_MANIFEST)
+        if not self.upload or self.v2("GET", self.upload).status != 204:
+            self.upload = self.v2("POST", f"/v2/{APP}/blobs/uploads/").headers["location"]
         for operation, fields in (
             ("CreateUser", {"UserName": "ann"}),
             ("PutUserPolicy", {"UserName": "ann", "PolicyName": "some", "PolicyDocument": POLICY}),
         ):
-            assert self.ask(self.signed("iam", {"content-type": FORM}, form(operation, fields))).status == 200
+            self.ask(self.signed("iam", {"content-type": FORM}, form(operation, fields)))
         return self
 
     # --- asking -----------------------------------------------------------------------------------------------------------

@@ -57,19 +57,23 @@ MEMBERS: dict[str, list[Any]] = {
 
 
 @st.composite
-def documents(draw: st.DrawFn, name: str, operation: str) -> Any:
+def documents(draw: st.DrawFn, name: str, operation: str, upload: str) -> Any:
     """An input of an operation: the good one, with some members replaced, left out, or made up."""
     found = service(name).operation(operation)
     members = list(found.input.members) if found and found.input is not None else []
     document = dict(GOOD[name][operation])
+    if draw(st.booleans()):
+        document.pop("nextToken", None)
+    if "uploadId" in document and draw(st.booleans()):
+        document["uploadId"] = upload
     for member in draw(st.lists(st.sampled_from(members), max_size=3)) if members else []:
-        what = draw(st.integers(0, 5))
+        what = draw(st.integers(0, 7))
         if what == 0:
             document.pop(member, None)
         elif what == 1:
             document[member] = draw(RUBBISH)
-        else:
-            document[member] = draw(st.sampled_from(MEMBERS[member])) if member in MEMBERS else draw(RUBBISH)
+        elif member in MEMBERS:
+            document[member] = draw(st.sampled_from(MEMBERS[member]))
     if draw(st.integers(0, 9)) == 0:
         document[draw(TEXTS)] = draw(RUBBISH)
     return document if draw(st.integers(0, 19)) else draw(RUBBISH)
@@ -90,7 +94,7 @@ def spoilt(draw: st.DrawFn, body: bytes) -> bytes:
 def api_requests(draw: st.DrawFn, inside: Inside) -> Request:
     """A request at the AWS door that is signed well, whatever it says."""
     name, operation = draw(st.sampled_from(EVERY))
-    document = draw(documents(name, operation))
+    document = draw(documents(name, operation, inside.upload.rpartition("/")[2]))
     if name == "ecr":
         body = json.dumps(document, ensure_ascii=draw(st.booleans())).encode("utf-8", "surrogatepass")
         target = f"{service('ecr').target_prefix}.{operation}"
@@ -207,24 +211,51 @@ def descriptors(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
+# Requests that would succeed as they stand; ``{upload}`` is the path of the open upload.
+_IMAGE, _BLOB = digest_of(MANIFEST), digest_of(LAYER)
+SENSIBLE: list[tuple[str, str, str]] = [
+    ("GET", f"/v2/{APP}/manifests/v1", ""),
+    ("HEAD", f"/v2/{APP}/manifests/{_IMAGE}", ""),
+    ("PUT", f"/v2/{APP}/manifests/v2", ""),
+    ("PUT", f"/v2/{APP}/manifests/{_IMAGE}", ""),
+    ("DELETE", f"/v2/{APP}/manifests/v2", ""),
+    ("DELETE", f"/v2/{APP}/manifests/{_IMAGE}", ""),
+    ("GET", f"/v2/{APP}/blobs/{_BLOB}", ""),
+    ("HEAD", f"/v2/{APP}/blobs/{_BLOB}", ""),
+    ("POST", f"/v2/{APP}/blobs/uploads/", ""),
+    ("POST", f"/v2/{APP}/blobs/uploads/", f"digest={_BLOB}"),
+    ("POST", "/v2/team/other/blobs/uploads/", f"mount={_BLOB}&from={APP}"),
+    ("GET", "{upload}", ""),
+    ("PATCH", "{upload}", ""),
+    ("PATCH", "{upload}", ""),
+    ("PUT", "{upload}", f"digest={_BLOB}"),
+    ("DELETE", "{upload}", ""),
+    ("GET", f"/v2/{APP}/tags/list", "n=1&last=a"),
+    ("GET", "/v2/_catalog", "n=1"),
+    ("GET", f"/v2/{APP}/referrers/{_IMAGE}", "artifactType=a/b"),
+]
+_bodies = (
+    manifests()
+    | st.sampled_from([b"", LAYER, CONFIG, MANIFEST, image_manifest(CONFIG), b"\0" * 5000])
+    | st.binary(max_size=20)
+)
+
+
 @st.composite
 def registry_requests(draw: st.DrawFn, inside: Inside) -> Request:
-    """A request at the registry door, mostly of somebody who may do everything."""
-    headers = {b"host": HOST, inside.token[0]: inside.token[1]}
-    for name in draw(st.lists(st.sampled_from(list(HEADERS)), max_size=2, unique=True)):
-        if name != b"authorization" or draw(st.integers(0, 3)) == 0:
-            headers[name] = draw(st.sampled_from(HEADERS[name]))
-    body = draw(
-        manifests()
-        | st.sampled_from([b"", LAYER, CONFIG, MANIFEST, image_manifest(CONFIG), b"\0" * 5000])
-        | st.binary(max_size=20)
-    )
+    """A request at the registry door, mostly of somebody who may do everything; each part may have been made up."""
+    method, path, query = draw(st.sampled_from(SENSIBLE))
+    made_up = draw(st.sets(st.sampled_from(["method", "path", "query", "headers"]), max_size=2))
+    headers = {b"host": HOST, inside.token[0]: inside.token[1], b"content-type": OCI_MANIFEST.encode()}
+    for name in draw(st.lists(st.sampled_from(list(HEADERS)), min_size=1, max_size=2)) if "headers" in made_up else []:
+        headers[name] = draw(st.sampled_from(HEADERS[name]))
+    body = draw(_bodies)
     cut = draw(st.integers(0, len(body)))
     return Request(
-        draw(METHODS),
-        draw(PATHS),
-        draw(QUERIES),
+        draw(METHODS) if "method" in made_up else method,
+        draw(PATHS) if "path" in made_up else path.format(upload=inside.upload).encode(),
+        draw(QUERIES) if "query" in made_up else query.encode(),
         list(headers.items()),
         [body[:cut], body[cut:]],
-        gone=draw(st.integers(0, 9)) == 0,
+        gone=draw(st.integers(0, 19)) == 0,
     )

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlencode
 
 from botocore.parsers import create_parser
@@ -39,7 +39,7 @@ class Place:
         self.key = AccessKey(id=self.person.key_id, secret=self.person.secret, user=user, created_at=moment)
         self.registry = Registry(server.port, self._password())
 
-    def fill(self) -> "Place":
+    def fill(self) -> Self:
         for name in (APP, "team/other"):
             self.ecr("CreateRepository", {"repositoryName": name, "tags": [{"Key": "team", "Value": "a"}]})
         self.manifest = self.registry.push(APP, "v1")

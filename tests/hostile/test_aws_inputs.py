@@ -98,8 +98,16 @@ def test_the_registry_of_another_account_is_closed(place: Place, operation: str)
 @pytest.mark.slow
 @pytest.mark.usefixtures("unchanged")
 @pytest.mark.parametrize(
-    "registry", ["12345678901", "1234567890123", "12345678901a", "１２３４５６７８９０１２", "123456789012\n", ""]
-)  # noqa: RUF001 - digits, and not ASCII's
+    "registry",
+    [
+        "12345678901",
+        "1234567890123",
+        "12345678901a",
+        "\uff11\uff12\uff13\uff14\uff15\uff16\uff17\uff18\uff19\uff10\uff11\uff12",
+        "123456789012\n",
+        "",
+    ],
+)
 @pytest.mark.parametrize("operation", OF_A_REGISTRY)
 def test_a_registry_that_is_no_account_is_refused(place: Place, operation: str, registry: str) -> None:
     answer = ask(place, "ecr", operation, {**ECR[operation], "registryId": registry})

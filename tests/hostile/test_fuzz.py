@@ -1,6 +1,7 @@
 """Any request at all, at both doors: never a failure of the server's own, always the door's form, and the store stays sound."""
 
 from collections.abc import Callable, Iterator
+from itertools import count
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -54,10 +55,14 @@ def test_whatever_is_asked_is_answered_in_the_doors_form(
     requests: Callable[[Inside], st.SearchStrategy[Request]],
     quick: bool,  # noqa: FBT001 - a table's column
 ) -> None:
-    @runs(quick, (500, 4000))
+    asked = count()
+
+    @runs(quick, (500, 3000))
     @given(requests(inside))
     def ask(request: Request) -> None:
         looked_at(request, inside.ask(request))
+        if next(asked) % 10 == 0:
+            inside.fill()
 
     ask()
     inside.sound()
@@ -69,11 +74,14 @@ def test_pushes_succeed_and_bad_ones_change_nothing_in_the_middle_of_noise(insid
     inside.ecr("CreateRepository", {"repositoryName": REPOSITORY})
 
     class Here(Pushes):
+        def __init__(self) -> None:
+            super().__init__(inside)
+
         @rule(request=noise)
         def make_noise(self, request: Request) -> None:
             looked_at(request, self.inside.ask(request))
 
-    run_state_machine_as_test(lambda: Here(inside), settings=runs(quick, (12, 120), steps=30))
+    run_state_machine_as_test(Here, settings=runs(quick, (12, 100), steps=30))
     inside.sound()
 
 
@@ -92,6 +100,7 @@ class Pushes(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
+        self.inside.fill()
         for tag in ("one", "two"):
             self.inside.v2("DELETE", f"/v2/{REPOSITORY}/manifests/{tag}")
 

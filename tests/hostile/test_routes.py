@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from tests.clients.registry import digest_of
-from tests.hostile.place import ABSENT, ACCOUNT, APP, CONTENT, OTHER_ACCOUNT, Place, oci_error
+from tests.engines.server import ACCOUNT
+from tests.hostile.place import ABSENT, APP, CONTENT, OTHER_ACCOUNT, Place, oci_error
 from tests.hostile.wire import Answer, Wire, head
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unchanged")]

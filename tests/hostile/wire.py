@@ -4,6 +4,7 @@ import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from io import BufferedReader
+from typing import Self
 
 PATIENCE = 20.0
 """Seconds until an answer that does not come counts as a hang."""
@@ -25,7 +26,7 @@ class Wire:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
         self._file: BufferedReader = self.socket.makefile("rb")
 
-    def __enter__(self) -> "Wire":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -35,7 +36,7 @@ class Wire:
         self._file.close()
         self.socket.close()
 
-    def send(self, *parts: bytes) -> "Wire":
+    def send(self, *parts: bytes) -> Self:
         """Send bytes; a server that no longer listens is no failure, it may have answered before."""
         try:
             for part in parts:
@@ -44,7 +45,7 @@ class Wire:
             pass
         return self
 
-    def end_sending(self) -> "Wire":
+    def end_sending(self) -> Self:
         self.socket.shutdown(socket.SHUT_WR)
         return self
 
@@ -102,6 +103,11 @@ def head(method: str, target: bytes | str, headers: Mapping[str, str] | Iterable
     return b"\r\n".join([*lines, b"", b""])
 
 
-def chunked(*chunks: bytes) -> bytes:
+def chunk(content: bytes) -> bytes:
+    """Return one chunk of a body in chunked transfer coding."""
+    return b"%x\r\n%b\r\n" % (len(content), content)
+
+
+def chunked(content: bytes) -> bytes:
     """Return a whole body in chunked transfer coding."""
-    return b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
+    return chunk(content) + b"0\r\n\r\n"

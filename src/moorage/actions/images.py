@@ -142,7 +142,8 @@ class Images:
                     failures.append(image)
                 else:
                     wanted_of[image.id].append(wanted)
-            for image in sorted(images, key=lambda each: each.media_type not in INDEXES):
+            # An index came after what it refers to, and that may be indexes too.
+            for image in sorted(images, key=lambda each: (each.media_type not in INDEXES, -each.id)):
                 if image.id in wanted_of:
                     gone, kept = _remove(tx, repository, image, wanted_of[image.id])
                     removed += gone

@@ -35,7 +35,9 @@ class DiskBlobs:
         self.folder = folder
         self._hashes: OrderedDict[UploadId, tuple[int, hashlib._Hash]] = OrderedDict()
         self._lock = threading.Lock()
+        self._durable_folders: set[str] = set()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _sync_folder(folder.parent)
 
     def location(self, key: UploadId) -> Path:
         """Return the file that holds the bytes."""
@@ -45,9 +47,11 @@ class DiskBlobs:
         """Open bytes for writing, those of a new key too; raises UploadBusy while another writer has them."""
         path = self.location(key)
         try:
-            if not path.parent.exists():
+            # That a folder is there does not say that whoever made it came to sync its entry.
+            if path.parent.name not in self._durable_folders:
                 path.parent.mkdir(mode=0o700, exist_ok=True)
                 _sync_folder(self.folder)
+                self._durable_folders.add(path.parent.name)
             file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise _refusal(error) from error

@@ -1,0 +1,91 @@
+import pytest
+
+from moorage.actions.layers import CHECK, DOWNLOAD
+from moorage.core.digests import Digest, digest_of
+from moorage.core.errors import AccessDenied, LayerInaccessible, LayerNotFound, RepositoryNotFound
+from moorage.core.names import Region, Registry, RepositoryName
+from tests.actions.desk import Desk
+from tests.contracts.rows import HERE, LAYER
+
+NONE = RepositoryName("team/none")
+NOWHERE = digest_of(b"nowhere")
+
+
+@pytest.fixture
+def layer(desk: Desk, app: RepositoryName) -> Digest:
+    return desk.layer(app, "0123456789")
+
+
+def test_of_the_layers_asked_for_those_that_are_held_are_available(
+    desk: Desk, app: RepositoryName, layer: Digest
+) -> None:
+    desk.layer(desk.repository("other"), "elsewhere")
+    held = desk.layers.available(desk.admin, app, [layer, NOWHERE, digest_of(b"elsewhere"), layer])
+
+    assert {digest: (each.size, each.media_type) for digest, each in held.items()} == {layer: (10, None)}
+
+
+def test_a_layer_is_called_what_its_images_call_it(desk: Desk, app: RepositoryName) -> None:
+    pushed = desk.push(app, "one", "v1")
+    held = desk.layers.available(desk.admin, app, [part.digest for part in pushed.blobs])
+
+    assert {held[part.digest].media_type for part in pushed.blobs} == {part.media_type for part in pushed.blobs}
+    assert held[pushed.blobs[1].digest].media_type == LAYER
+
+
+def test_any_part_of_a_layer_can_be_read(desk: Desk, app: RepositoryName, layer: Digest) -> None:
+    found = desk.layers.one(desk.admin, app, layer, DOWNLOAD)
+
+    assert [b"".join(desk.layers.chunks(found, start, end)) for start, end in ((0, 10), (3, 5), (9, 10), (4, 4))] == [
+        b"0123456789",
+        b"34",
+        b"9",
+        b"",
+    ]
+
+
+def test_a_layer_of_another_repository_is_not_there(desk: Desk, app: RepositoryName, layer: Digest) -> None:
+    other = desk.repository("other")
+
+    for action in (CHECK, DOWNLOAD):
+        with pytest.raises(LayerNotFound):
+            desk.layers.one(desk.admin, other, layer, action)
+        with pytest.raises(RepositoryNotFound):
+            desk.layers.one(desk.admin, NONE, layer, action)
+
+
+def test_looking_at_a_layer_and_reading_it_are_two_rights(desk: Desk, app: RepositoryName, layer: Digest) -> None:
+    looker, reader = desk.someone(CHECK), desk.someone(DOWNLOAD)
+
+    assert desk.layers.one(looker, app, layer, CHECK) == desk.layers.one(reader, app, layer, DOWNLOAD)
+    for _ in range(2):  # the second time the rights are remembered
+        with pytest.raises(AccessDenied, match=DOWNLOAD):
+            desk.layers.one(looker, app, layer, DOWNLOAD)
+        with pytest.raises(AccessDenied, match=CHECK):
+            desk.layers.one(reader, app, layer, CHECK)
+
+
+def test_a_signed_url_is_for_layers_that_an_image_has(desk: Desk, app: RepositoryName, layer: Digest) -> None:
+    pushed = desk.push(app, "one", "v1")
+
+    for part in pushed.blobs:
+        assert desk.layers.downloadable(desk.admin, app, part.digest).digest == part.digest
+    with pytest.raises(LayerInaccessible):
+        desk.layers.downloadable(desk.admin, app, layer)
+
+
+@pytest.mark.parametrize("text", [NOWHERE, "sha256:short", "", "x" * 500])
+def test_a_signed_url_for_a_layer_that_is_not_there_is_refused(desk: Desk, app: RepositoryName, text: str) -> None:
+    with pytest.raises(LayerNotFound, match=f"The layer with digest '{text[:200]}' does not exist"):
+        desk.layers.downloadable(desk.admin, app, text)
+
+
+def test_the_holder_of_a_signed_url_finds_the_layer_as_long_as_it_is_there(
+    desk: Desk, app: RepositoryName, layer: Digest
+) -> None:
+    assert desk.layers.signed(HERE, app, layer).digest == layer
+
+    desk.repositories.delete(desk.admin, app, force=True)
+    for registry in (HERE, Registry(HERE.account, Region("us-west-2"))):
+        with pytest.raises(LayerNotFound):
+            desk.layers.signed(registry, app, layer)

@@ -1,0 +1,283 @@
+"""Every public action asks for a right before it does anything, and what is not allowed is not done."""
+
+import inspect
+import pkgutil
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from moorage import actions
+from moorage.actions.identities import Identities
+from moorage.actions.images import Images
+from moorage.actions.layers import CHECK, DOWNLOAD, Layers
+from moorage.actions.repositories import Repositories
+from moorage.actions.tokens import Tokens
+from moorage.actions.uploads import Session, Uploads
+from moorage.core.calls import Call
+from moorage.core.digests import digest_of
+from moorage.core.errors import AccessDenied
+from moorage.core.images import TagStatus
+from moorage.core.manifests import Manifest
+from moorage.core.names import RepositoryName, Tag
+from moorage.core.repositories import Repository, TagMutability
+from tests.actions.desk import COMPLETE, PART, Desk, by_tag, policy
+from tests.contracts.rows import AT, HERE
+
+NOUNS = (Identities, Images, Layers, Repositories, Tokens, Uploads)
+
+WITHOUT_A_RIGHT = {
+    "Identities.bootstrap": "the server's own, before there is a caller",
+    "Identities.caller": "whoever has a good key may know whose it is, as in STS",
+    "Images.pull_is_news": "looks at an image that the caller was given",
+    "Images.note_pulls": "follows a pull that was allowed",
+    "Layers.signed": "the signed URL is the proof",
+    "Layers.chunks": "reads a layer that the caller was given",
+    "Uploads.drop": "throws away what the same request has sent",
+}
+
+
+@dataclass
+class Scene:
+    """A repository with an image, an upload under way and a session that was allowed; and whether it is there at all."""
+
+    desk: Desk
+    name: RepositoryName
+    manifest: Manifest
+    upload: str
+    session: Session
+
+    @property
+    def wanted(self) -> Repository:
+        return Repository(registry=HERE, name=self.name, created_at=AT)
+
+
+Ask = Callable[[Scene, Call], Any]
+TEAM = {"team": "a"}
+ANY = TagStatus.ANY
+LAYER = digest_of(b"layer of one")
+ADA = f"arn:aws:iam::{HERE.account}:user/ada"
+ALIAS = "our-company"
+MANAGED = "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryReadOnly"
+APP = HERE.repository_arn("team/app")
+
+# The method, the action and the resource that its refusal names, and how to ask.
+ON_REPOSITORIES: list[tuple[str, str, Ask]] = [
+    ("Images.put", "ecr:PutImage", lambda s, c: s.desk.put(s.name, s.manifest, "v2", call=c)),
+    ("Images.pull", "ecr:BatchGetImage", lambda s, c: s.desk.images.pull(c, s.name, Tag("v1"))),
+    ("Images.get", "ecr:BatchGetImage", lambda s, c: s.desk.images.get(c, s.name, [by_tag("v1")])),
+    ("Images.delete", "ecr:BatchDeleteImage", lambda s, c: s.desk.images.delete(c, s.name, [by_tag("v1")])),
+    (
+        "Images.delete_manifest",
+        "ecr:BatchDeleteImage",
+        lambda s, c: s.desk.images.delete_manifest(c, s.name, s.manifest.digest),
+    ),
+    ("Images.untag", "ecr:BatchDeleteImage", lambda s, c: s.desk.images.untag(c, s.name, Tag("v1"))),
+    ("Images.pairs", "ecr:ListImages", lambda s, c: s.desk.images.pairs(c, s.name, ANY, (0, ""), 9)),
+    ("Images.tags", "ecr:ListImages", lambda s, c: s.desk.images.tags(c, s.name, "", 9)),
+    ("Images.page", "ecr:DescribeImages", lambda s, c: s.desk.images.page(c, s.name, ANY, 0, 9)),
+    ("Images.describe", "ecr:DescribeImages", lambda s, c: s.desk.images.describe(c, s.name, [by_tag("v1")])),
+    (
+        "Images.referrers",
+        "ecr:BatchGetImage",
+        lambda s, c: s.desk.images.referrers(c, s.name, s.manifest.digest, None, 0, 9),
+    ),
+    ("Layers.available", CHECK, lambda s, c: s.desk.layers.available(c, s.name, [LAYER])),
+    ("Layers.one", CHECK, lambda s, c: s.desk.layers.one(c, s.name, LAYER, CHECK)),
+    ("Layers.one", DOWNLOAD, lambda s, c: s.desk.layers.one(c, s.name, LAYER, DOWNLOAD)),
+    ("Layers.downloadable", DOWNLOAD, lambda s, c: s.desk.layers.downloadable(c, s.name, LAYER)),
+    ("Repositories.create", "ecr:CreateRepository", lambda s, c: s.desk.repositories.create(c, s.wanted, {})),
+    ("Repositories.create", "ecr:CreateRepository", lambda s, c: s.desk.repositories.create(c, s.wanted, TEAM)),
+    ("Repositories.named", "ecr:DescribeRepositories", lambda s, c: s.desk.repositories.named(c, [s.name])),
+    (
+        "Repositories.delete",
+        "ecr:DeleteRepository",
+        lambda s, c: s.desk.repositories.delete(c, s.name, force=True),
+    ),
+    (
+        "Repositories.put_mutability",
+        "ecr:PutImageTagMutability",
+        lambda s, c: s.desk.repositories.put_mutability(c, s.name, TagMutability()),
+    ),
+    (
+        "Repositories.put_scanning",
+        "ecr:PutImageScanningConfiguration",
+        lambda s, c: s.desk.repositories.put_scanning(c, s.name, scan_on_push=True),
+    ),
+    ("Repositories.tag", "ecr:TagResource", lambda s, c: s.desk.repositories.tag(c, s.name, TEAM)),
+    ("Repositories.untag", "ecr:UntagResource", lambda s, c: s.desk.repositories.untag(c, s.name, ["team"])),
+    ("Repositories.tags", "ecr:ListTagsForResource", lambda s, c: s.desk.repositories.tags(c, s.name)),
+    ("Uploads.start", "ecr:InitiateLayerUpload", lambda s, c: s.desk.uploads.start(c, s.name)),
+    ("Uploads.start_at_once", "ecr:InitiateLayerUpload", lambda s, c: s.desk.uploads.start_at_once(c, s.name)),
+    ("Uploads.resume", PART, lambda s, c: s.desk.uploads.resume(c, s.name, s.upload, 0, PART)),
+    ("Uploads.resume", COMPLETE, lambda s, c: s.desk.uploads.resume(c, s.name, s.upload, None, COMPLETE)),
+    ("Uploads.status", PART, lambda s, c: s.desk.uploads.status(c, s.name, s.upload)),
+    ("Uploads.cancel", PART, lambda s, c: s.desk.uploads.cancel(c, s.name, s.upload)),
+    ("Uploads.mount", "ecr:InitiateLayerUpload", lambda s, c: s.desk.uploads.mount(c, s.name, LAYER, s.name)),
+]
+
+OTHERS: list[tuple[str, str, str, Ask]] = [
+    ("Uploads.keep", PART, APP, lambda s, c: s.desk.uploads.keep(c, s.session)),
+    ("Uploads.keep_part", PART, APP, lambda s, c: s.desk.uploads.keep_part(c, s.session)),
+    (
+        "Uploads.complete",
+        COMPLETE,
+        APP,
+        lambda s, c: s.desk.uploads.complete(c, s.session, (digest_of(b"more"),), parts=False),
+    ),
+    (
+        "Repositories.page",
+        "ecr:DescribeRepositories",
+        HERE.repository_arn("*"),
+        lambda s, c: s.desk.repositories.page(c, "", 9),
+    ),
+    (
+        "Repositories.describe_registry",
+        "ecr:DescribeRegistry",
+        "*",
+        lambda s, c: s.desk.repositories.describe_registry(c),
+    ),
+    (
+        "Repositories.setting",
+        "ecr:GetAccountSetting",
+        "*",
+        lambda s, c: s.desk.repositories.setting(c, "BLOB_MOUNTING"),
+    ),
+    (
+        "Repositories.put_setting",
+        "ecr:PutAccountSetting",
+        "*",
+        lambda s, c: s.desk.repositories.put_setting(c, "BLOB_MOUNTING", "ENABLED"),
+    ),
+    ("Tokens.issue", "ecr:GetAuthorizationToken", "*", lambda s, c: s.desk.tokens.issue(c)),
+    ("Identities.create_user", "iam:CreateUser", f"{ADA}2", lambda s, c: s.desk.identities.create_user(c, "ada2")),
+    ("Identities.user", "iam:GetUser", ADA, lambda s, c: s.desk.identities.user(c, "ada")),
+    (
+        "Identities.users",
+        "iam:ListUsers",
+        f"arn:aws:iam::{HERE.account}:user/",
+        lambda s, c: s.desk.identities.users(c, "/", "", 9),
+    ),
+    ("Identities.delete_user", "iam:DeleteUser", ADA, lambda s, c: s.desk.identities.delete_user(c, "ada")),
+    ("Identities.create_key", "iam:CreateAccessKey", ADA, lambda s, c: s.desk.identities.create_key(c, "ada")),
+    ("Identities.keys", "iam:ListAccessKeys", ADA, lambda s, c: s.desk.identities.keys(c, "ada")),
+    (
+        "Identities.set_key",
+        "iam:UpdateAccessKey",
+        ADA,
+        lambda s, c: s.desk.identities.set_key(c, "ada", "AKIA", active=False),
+    ),
+    ("Identities.delete_key", "iam:DeleteAccessKey", ADA, lambda s, c: s.desk.identities.delete_key(c, "ada", "AKIA")),
+    ("Identities.create_alias", "iam:CreateAccountAlias", "*", lambda s, c: s.desk.identities.create_alias(c, ALIAS)),
+    ("Identities.aliases", "iam:ListAccountAliases", "*", lambda s, c: s.desk.identities.aliases(c)),
+    ("Identities.delete_alias", "iam:DeleteAccountAlias", "*", lambda s, c: s.desk.identities.delete_alias(c, ALIAS)),
+    ("Identities.attach", "iam:AttachUserPolicy", ADA, lambda s, c: s.desk.identities.attach(c, "ada", MANAGED)),
+    ("Identities.detach", "iam:DetachUserPolicy", ADA, lambda s, c: s.desk.identities.detach(c, "ada", MANAGED)),
+    ("Identities.attached", "iam:ListAttachedUserPolicies", ADA, lambda s, c: s.desk.identities.attached(c, "ada")),
+    ("Identities.managed", "iam:ListPolicies", "policy path /", lambda s, c: s.desk.identities.managed(c)),
+    (
+        "Identities.managed_policy",
+        "iam:GetPolicy",
+        MANAGED,
+        lambda s, c: s.desk.identities.managed_policy(c, MANAGED),
+    ),
+    (
+        "Identities.managed_version",
+        "iam:GetPolicyVersion",
+        MANAGED,
+        lambda s, c: s.desk.identities.managed_version(c, MANAGED, "v3"),
+    ),
+    (
+        "Identities.put_inline",
+        "iam:PutUserPolicy",
+        ADA,
+        lambda s, c: s.desk.identities.put_inline(c, "ada", "all", policy(["*"])),
+    ),
+    ("Identities.inline", "iam:GetUserPolicy", ADA, lambda s, c: s.desk.identities.inline(c, "ada", "some")),
+    ("Identities.inline_names", "iam:ListUserPolicies", ADA, lambda s, c: s.desk.identities.inline_names(c, "ada")),
+    (
+        "Identities.delete_inline",
+        "iam:DeleteUserPolicy",
+        ADA,
+        lambda s, c: s.desk.identities.delete_inline(c, "ada", "some"),
+    ),
+]
+
+ALL = [(method, action, APP, ask) for method, action, ask in ON_REPOSITORIES] + OTHERS
+
+
+@pytest.fixture
+def scene(desk: Desk) -> Scene:
+    name = desk.repository("team/app")
+    desk.repositories.tag(desk.admin, name, {"team": "b"})
+    desk.identities.create_user(desk.admin, "ada")
+    desk.identities.put_inline(desk.admin, "ada", "some", policy(["ecr:*"]))
+    desk.identities.attach(desk.admin, "ada", MANAGED)
+    desk.identities.create_alias(desk.admin, ALIAS)
+    manifest = desk.push(name, "one", "v1")
+    upload, started = (desk.uploads.start(desk.admin, name).id for _ in range(2))
+    session = desk.uploads.resume(desk.admin, name, started, 0, PART)
+    session.write([b"more"])
+    return Scene(desk, name, manifest, upload, session)
+
+
+def test_every_public_action_is_in_the_table_or_needs_no_right_for_a_stated_reason() -> None:
+    public = {
+        f"{noun.__name__}.{name}"
+        for noun in NOUNS
+        for name, member in inspect.getmembers(noun, inspect.isfunction)
+        if not name.startswith("_")
+    }
+    asked = {method for method, *_ in ALL}
+
+    assert public == asked | set(WITHOUT_A_RIGHT)
+    assert asked & set(WITHOUT_A_RIGHT) == set()
+
+
+def test_every_module_of_actions_has_its_nouns_in_the_table() -> None:
+    modules = {module.name for module in pkgutil.iter_modules(actions.__path__)}
+
+    assert modules == {noun.__module__.rpartition(".")[2] for noun in NOUNS} | {"access", "steps"}
+
+
+@pytest.mark.parametrize(("method", "action", "resource", "ask"), ALL, ids=[f"{row[0]}-{row[1]}" for row in ALL])
+def test_nothing_is_done_for_a_caller_without_the_right(
+    scene: Scene, method: str, action: str, resource: str, ask: Ask
+) -> None:
+    desk = scene.desk
+    stranger = desk.someone(NotAction=action)
+    before, bytes_before = desk.rows(), desk.files()
+
+    with closing(scene.session), pytest.raises(AccessDenied) as refused:
+        ask(scene, stranger)
+
+    assert (refused.value.action, refused.value.resource) == (action, resource)
+    assert f"{action} on resource: {resource} because no identity-based policy allows" in str(refused.value)
+    assert (desk.rows(), desk.files()) == (before, bytes_before)
+
+
+@pytest.mark.parametrize(("method", "action", "ask"), ON_REPOSITORIES, ids=[f"{r[0]}-{r[1]}" for r in ON_REPOSITORIES])
+def test_who_may_not_learns_nothing_of_what_is_there(scene: Scene, method: str, action: str, ask: Ask) -> None:
+    stranger = scene.desk.someone()
+    there = pytest.raises(AccessDenied, ask, scene, stranger).value
+    scene.session.close()
+    scene.desk.repositories.delete(scene.desk.admin, scene.name, force=True)
+
+    assert str(pytest.raises(AccessDenied, ask, scene, stranger).value) == str(there)
+
+
+@pytest.mark.parametrize(("method", "action", "resource", "ask"), ALL, ids=[f"{row[0]}-{row[1]}" for row in ALL])
+def test_the_right_that_a_refusal_names_is_enough_to_be_refused_no_more(
+    scene: Scene, method: str, action: str, resource: str, ask: Ask
+) -> None:
+    allowed = scene.desk.someone(action, resource=resource if resource.startswith("arn:") else "*")
+    further = {"Repositories.create": "ecr:TagResource", "Uploads.start_at_once": PART}
+    with closing(scene.session):
+        try:
+            ask(scene, allowed)
+        except AccessDenied as refused:
+            assert refused.action == further.get(method)
+        except Exception as other:
+            assert type(other).__module__.startswith("moorage.core.errors")

@@ -1,0 +1,318 @@
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from moorage.core.digests import digest_of
+from moorage.core.errors import (
+    AccessDenied,
+    EmptyUpload,
+    InvalidLayer,
+    InvalidLayerPart,
+    LayerPartTooSmall,
+    LayerTooLarge,
+    Refused,
+    RepositoryNotFound,
+    UploadBusy,
+    UploadNotFound,
+)
+from moorage.core.names import Region, Registry, RepositoryName
+from moorage.core.repositories import Encryption
+from moorage.core.uploads import MIN_PART
+from tests.actions.desk import COMPLETE, PART, Desk
+from tests.contracts.rows import HERE
+
+NONE = RepositoryName("team/none")
+UNKNOWN = str(uuid.UUID(int=7))
+
+
+def refusal(call: Callable[[], Any]) -> type[Refused] | None:
+    try:
+        call()
+    except Refused as refused:
+        return type(refused)
+    return None
+
+
+def append(desk: Desk, name: RepositoryName, upload: str, content: bytes, first: int | None = None) -> int:
+    """Send a chunk as the registry door does, and return how far the upload has come."""
+    session = desk.uploads.resume(desk.admin, name, upload, first, PART)
+    try:
+        session.write([content])
+        return desk.uploads.keep(desk.admin, session).size
+    finally:
+        session.close()
+
+
+def part(desk: Desk, name: RepositoryName, upload: str, content: bytes) -> None:
+    """Send a part as the AWS door does."""
+    session = desk.uploads.resume(desk.admin, name, upload, None, PART)
+    try:
+        session.write([content])
+        desk.uploads.keep_part(desk.admin, session)
+    finally:
+        session.close()
+
+
+def complete(desk: Desk, name: RepositoryName, upload: str, *digests: str, parts: bool = False) -> bool:
+    session = desk.uploads.resume(desk.admin, name, upload, None, COMPLETE)
+    try:
+        return desk.uploads.complete(desk.admin, session, digests, parts=parts).new
+    finally:
+        session.close()
+
+
+@pytest.fixture
+def upload(desk: Desk, app: RepositoryName) -> str:
+    return desk.uploads.start(desk.admin, app).id
+
+
+# --- going on ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_layer_is_what_its_chunks_were(desk: Desk, app: RepositoryName, upload: str) -> None:
+    sizes = [append(desk, app, upload, b"one "), append(desk, app, upload, b"and ", 4), append(desk, app, upload, b"two")]
+    assert complete(desk, app, upload, digest_of(b"one and two"))
+
+    assert sizes == [4, 8, 11]
+    assert desk.bytes_of(app, digest_of(b"one and two")) == b"one and two"
+
+
+def test_an_upload_goes_on_in_another_process(desk: Desk, app: RepositoryName, upload: str) -> None:
+    append(desk, app, upload, b"one ")
+    other = desk.beside()
+    append(other, app, upload, b"two", 4)
+
+    assert desk.uploads.status(desk.admin, app, upload).size == 7
+    assert complete(desk, app, upload, digest_of(b"one two"))  # this process knows the hash of the first chunk only
+    other.close()
+
+
+def test_a_chunk_must_begin_where_the_upload_stands(desk: Desk, app: RepositoryName, upload: str) -> None:
+    append(desk, app, upload, b"12345")
+
+    for first in (0, 4, 6):
+        with pytest.raises(InvalidLayerPart, match=f"First byte of the layer part is {first} instead of 5") as refused:
+            append(desk, app, upload, b"67890", first)
+        assert refused.value.last_valid_byte == 4
+    assert append(desk, app, upload, b"67890", 5) == 10
+
+
+def test_what_was_not_acknowledged_does_not_count(desk: Desk, app: RepositoryName, upload: str) -> None:
+    append(desk, app, upload, b"kept ")
+    broken = desk.uploads.resume(desk.admin, app, upload, None, PART)
+    broken.write([b"lost with its connection"])
+    broken.close()
+
+    assert desk.uploads.status(desk.admin, app, upload).size == 5
+    append(desk, app, upload, b"too", 5)
+    assert complete(desk, app, upload, digest_of(b"kept too"))
+
+
+def test_a_layer_has_so_many_bytes_and_no_more(
+    desk: Desk, app: RepositoryName, upload: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("moorage.core.uploads.MAX_LAYER", 10)
+    append(desk, app, upload, b"12345678")
+
+    assert refusal(lambda: append(desk, app, upload, b"9ab")) is LayerTooLarge
+    assert append(desk, app, upload, b"9a") == 10
+
+
+@pytest.mark.parametrize("wrong", [UNKNOWN, "", "no upload at all", UNKNOWN.upper(), "../../etc/passwd"])
+def test_an_upload_that_is_not_there_is_not_found(desk: Desk, app: RepositoryName, wrong: str) -> None:
+    calls: list[Callable[[], Any]] = [
+        lambda: desk.uploads.status(desk.admin, app, wrong),
+        lambda: desk.uploads.resume(desk.admin, app, wrong, None, PART),
+        lambda: desk.uploads.cancel(desk.admin, app, wrong),
+    ]
+
+    assert [refusal(call) for call in calls] == [UploadNotFound] * 3
+    assert desk.files() == {}
+
+
+def test_an_upload_belongs_to_its_repository(desk: Desk, app: RepositoryName, upload: str) -> None:
+    other = desk.repository("other")
+
+    assert refusal(lambda: append(desk, other, upload, b"1")) is UploadNotFound
+    assert refusal(lambda: desk.uploads.cancel(desk.admin, other, upload)) is UploadNotFound
+    assert refusal(lambda: desk.uploads.start(desk.admin, NONE)) is RepositoryNotFound
+    assert refusal(lambda: desk.uploads.start_at_once(desk.admin, NONE)) is RepositoryNotFound
+
+
+def test_one_request_at_a_time_holds_an_upload(desk: Desk, app: RepositoryName, upload: str) -> None:
+    held = desk.uploads.resume(desk.admin, app, upload, None, PART)
+
+    assert refusal(lambda: append(desk, app, upload, b"1")) is UploadBusy
+    assert refusal(lambda: desk.uploads.cancel(desk.admin, app, upload)) is UploadBusy
+    held.close()
+    assert append(desk, app, upload, b"1") == 1
+
+
+def test_a_refused_hold_is_no_hold(desk: Desk, app: RepositoryName, upload: str) -> None:
+    assert refusal(lambda: append(desk, app, upload, b"1", 5)) is InvalidLayerPart
+
+    assert append(desk, app, upload, b"1", 0) == 1
+
+
+# --- completing and cancelling ----------------------------------------------------------------------------------------
+
+
+def test_an_upload_becomes_a_layer_once(desk: Desk, app: RepositoryName, upload: str) -> None:
+    append(desk, app, upload, b"layer")
+    assert complete(desk, app, upload, "sha256:" + "0" * 64, digest_of(b"layer"))
+
+    assert refusal(lambda: complete(desk, app, upload, digest_of(b"layer"))) is UploadNotFound
+    assert refusal(lambda: desk.uploads.status(desk.admin, app, upload)) is UploadNotFound
+
+
+def test_an_upload_of_other_bytes_than_stated_may_be_completed_rightly_later(
+    desk: Desk, app: RepositoryName, upload: str
+) -> None:
+    append(desk, app, upload, b"layer")
+
+    assert refusal(lambda: complete(desk, app, upload, digest_of(b"other"))) is InvalidLayer
+    assert desk.layers.available(desk.admin, app, [digest_of(b"layer")]) == {}
+    assert complete(desk, app, upload, digest_of(b"layer"))
+
+
+def test_the_registry_takes_an_empty_layer_and_the_aws_api_does_not(
+    desk: Desk, app: RepositoryName, upload: str
+) -> None:
+    assert refusal(lambda: complete(desk, app, upload, digest_of(b""), parts=True)) is EmptyUpload
+
+    assert complete(desk, app, upload, digest_of(b""))
+    assert desk.bytes_of(app, digest_of(b"")) == b""
+
+
+def test_only_the_last_part_may_be_small(desk: Desk, app: RepositoryName, upload: str) -> None:
+    large = bytes(MIN_PART)
+    part(desk, app, upload, large)
+    part(desk, app, upload, b"small")
+    part(desk, app, upload, b"small")
+    good = desk.uploads.start(desk.admin, app).id
+    part(desk, app, good, large)
+    part(desk, app, good, b"small")
+
+    whole = digest_of(large + b"smallsmall")
+    assert refusal(lambda: complete(desk, app, upload, whole, parts=True)) is LayerPartTooSmall
+    assert complete(desk, app, good, digest_of(large + b"small"), parts=True)
+
+
+def test_a_layer_that_is_there_is_not_new_and_its_bytes_are_kept_once(desk: Desk, app: RepositoryName) -> None:
+    other = desk.repository("other")
+    content = b"the same layer"
+    news = [desk.complete(desk.received(name, content), content).new for name in (app, app, other)]
+
+    assert news == [True, False, True]
+    assert list(desk.files().values()) == [len(content)]
+    assert desk.bytes_of(other, digest_of(content)) == content
+
+
+def test_what_was_cancelled_is_gone(desk: Desk, app: RepositoryName, upload: str) -> None:
+    append(desk, app, upload, b"layer")
+    desk.uploads.cancel(desk.admin, app, upload)
+
+    assert desk.files() == {}
+    assert refusal(lambda: append(desk, app, upload, b"more", 5)) is UploadNotFound
+
+
+def test_an_upload_at_once_that_fails_leaves_no_bytes(desk: Desk, app: RepositoryName) -> None:
+    before = desk.rows()
+    session = desk.received(app, b"layer")
+    assert refusal(lambda: desk.uploads.complete(desk.admin, session, (digest_of(b"x"),), parts=False)) is InvalidLayer
+    desk.uploads.drop(session)
+    session.close()
+
+    assert (desk.files(), desk.rows()) == ({}, before)
+
+
+def test_an_upload_of_a_deleted_repository_is_no_layer_of_a_later_one(desk: Desk, app: RepositoryName) -> None:
+    session = desk.received(app, b"layer")
+    desk.repositories.delete(desk.admin, app, force=True)
+    assert refusal(lambda: desk.uploads.complete(desk.admin, session, (digest_of(b"layer"),), parts=False)) is (
+        RepositoryNotFound
+    )
+    desk.repository(app)
+
+    assert refusal(lambda: desk.complete(session, b"layer")) is UploadNotFound
+    assert desk.layers.available(desk.admin, app, [digest_of(b"layer")]) == {}
+
+
+def test_an_upload_at_once_needs_the_right_to_start_and_to_send(desk: Desk, app: RepositoryName) -> None:
+    starter, sender = desk.someone("ecr:InitiateLayerUpload"), desk.someone(PART)
+
+    with pytest.raises(AccessDenied, match=PART):
+        desk.uploads.start_at_once(starter, app)
+    with pytest.raises(AccessDenied, match="ecr:InitiateLayerUpload"):
+        desk.uploads.start_at_once(sender, app)
+    assert desk.files() == {}
+
+
+# --- mounting ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def source(desk: Desk) -> RepositoryName:
+    """A repository with an image of one layer, ``layer of one``, and a layer that no image has."""
+    name = desk.repository("source")
+    desk.push(name, "one", "v1")
+    desk.layer(name, "loose")
+    desk.repositories.put_setting(desk.admin, "BLOB_MOUNTING", "ENABLED")
+    return name
+
+
+LAYER = digest_of(b"layer of one")
+
+
+def test_a_layer_is_mounted_where_all_conditions_hold(desk: Desk, app: RepositoryName, source: RepositoryName) -> None:
+    files = desk.files()
+
+    assert desk.uploads.mount(desk.admin, app, LAYER, source)
+    assert desk.uploads.mount(desk.admin, app, LAYER, source)
+    assert desk.bytes_of(app, LAYER) == b"layer of one"
+    assert desk.files() == files
+
+
+def test_a_mounted_layer_outlives_its_source(desk: Desk, app: RepositoryName, source: RepositoryName) -> None:
+    desk.uploads.mount(desk.admin, app, LAYER, source)
+    desk.repositories.delete(desk.admin, source, force=True)
+
+    assert desk.bytes_of(app, LAYER) == b"layer of one"
+
+
+def test_nothing_is_mounted_while_the_setting_is_off(desk: Desk, app: RepositoryName, source: RepositoryName) -> None:
+    desk.repositories.put_setting(desk.admin, "BLOB_MOUNTING", "DISABLED")
+    assert not desk.uploads.mount(desk.admin, app, LAYER, source)
+
+    west = Registry(HERE.account, Region("us-west-2"))
+    desk.repositories.put_setting(replace(desk.admin, registry=west), "BLOB_MOUNTING", "ENABLED")
+    assert not desk.uploads.mount(desk.admin, app, LAYER, source)
+
+
+def test_a_mount_needs_the_right_to_read_the_source(desk: Desk, app: RepositoryName, source: RepositoryName) -> None:
+    mine = HERE.repository_arn(app)
+    pusher = desk.someone("ecr:*", resource=mine)
+    assert not desk.uploads.mount(pusher, app, LAYER, source)
+
+    reader = desk.someone("ecr:GetDownloadUrlForLayer", "ecr:InitiateLayerUpload")
+    assert desk.uploads.mount(reader, app, LAYER, source)
+
+
+def test_a_mount_from_where_the_layer_is_not_is_none(desk: Desk, app: RepositoryName, source: RepositoryName) -> None:
+    assert not desk.uploads.mount(desk.admin, app, LAYER, NONE)
+    assert not desk.uploads.mount(desk.admin, app, digest_of(b"nowhere"), source)
+    assert not desk.uploads.mount(desk.admin, app, digest_of(b"loose"), source)
+    assert desk.layers.available(desk.admin, app, [LAYER, digest_of(b"loose")]) == {}
+
+
+def test_a_mount_between_two_encryptions_is_none(desk: Desk, source: RepositoryName) -> None:
+    secret = desk.repository("secret", encryption=Encryption("KMS", "arn:aws:kms:us-east-1:111122223333:key/1"))
+
+    assert not desk.uploads.mount(desk.admin, secret, LAYER, source)
+
+
+def test_a_mount_into_nowhere_is_refused(desk: Desk, source: RepositoryName) -> None:
+    assert refusal(lambda: desk.uploads.mount(desk.admin, NONE, LAYER, source)) is RepositoryNotFound
