@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import count
@@ -140,7 +140,7 @@ class Desk:
         given: dict[str, Any] = {"media_type": None, "digest": None, **more}
         return self.images.put(call or self.admin, name, content, tag=Tag(tag) if tag else None, **given)
 
-    def fill(self, name: RepositoryName, images: dict[str, Sequence[str]]) -> None:
+    def fill(self, name: RepositoryName, images: Mapping[str, Sequence[str]]) -> None:
         """Store images with their tags in one transaction, without their layers."""
         with self.database.write() as tx:
             repository = tx.repositories.lock(HERE, name)

@@ -8,7 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +56,8 @@ class Meeting:
         with self._write(durable=durable) as tx:
             yield tx
             if self._barrier:
-                try:
+                with suppress(threading.BrokenBarrierError):
                     self._barrier.wait()
-                except threading.BrokenBarrierError:
-                    pass
 
 
 @pytest.fixture(params=ENGINES)
@@ -290,9 +288,7 @@ def test_of_two_writers_of_an_upload_one_is_heard(desk: Desk, app: RepositoryNam
     processes[1].close()
 
 
-def test_an_upload_is_completed_or_cancelled_and_never_both(
-    desk: Desk, app: RepositoryName, meeting: Meeting
-) -> None:
+def test_an_upload_is_completed_or_cancelled_and_never_both(desk: Desk, app: RepositoryName, meeting: Meeting) -> None:
     upload = desk.uploads.start(desk.admin, app).id
     session = desk.uploads.resume(desk.admin, app, upload, 0, PART)
     session.write([b"layer"])

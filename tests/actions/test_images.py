@@ -43,9 +43,7 @@ def refusal(call: Callable[[], Any]) -> type[Refused] | None:
 # --- putting ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_put_that_is_wrong_in_every_way_is_refused_in_ecrs_order(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_put_that_is_wrong_in_every_way_is_refused_in_ecrs_order(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     frozen = desk.repository("frozen", mutability=TagMutability(Mutability.IMMUTABLE))
     desk.push(frozen, "first", "v1")
     good = image("second", "layer of second")
@@ -181,7 +179,7 @@ def test_an_image_has_so_many_tags_and_no_more(
     monkeypatch.setattr(core_images, "MAX_TAGS", 2)
     pushed = desk.push(app, "one", "v1", "v2")
 
-    with pytest.raises(TooManyTagsOnImage, match="'v3'.* which is '2'"):
+    with pytest.raises(TooManyTagsOnImage, match=r"'v3'.* which is '2'"):
         desk.put(app, pushed, "v3")
     assert not desk.put(app, pushed, "v2").changed
 

@@ -1,5 +1,6 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -184,7 +185,7 @@ def test_pages_hold_everything_once_whatever_their_size(
     walked = list(listing(desk, desk.admin, filled, limit))
     whole = next(listing(desk, desk.admin, filled, 1000))
 
-    assert sum(walked, []) == whole
+    assert list(chain.from_iterable(walked)) == whole
     assert len(set(whole)) == len(whole) >= 5
     assert {len(page) for page in walked[:-1]} <= {limit}
 
@@ -222,12 +223,10 @@ def test_what_was_there_throughout_is_listed_once_whatever_comes_and_goes_meanwh
 def test_pages_of_tagged_and_of_untagged_images_hold_those(
     desk: Desk, filled: RepositoryName, status: TagStatus, limit: int
 ) -> None:
-    found = pages(
-        lambda after: desk.images.page(desk.admin, filled, status, after, limit), lambda image: image.id, 0
-    )
+    found = pages(lambda after: desk.images.page(desk.admin, filled, status, after, limit), lambda image: image.id, 0)
     tagged = {image(seed).digest: bool(tags) for seed, tags in SEEDS.items()}
 
-    assert [each.digest for each in sum(found, [])] == [
+    assert [each.digest for each in chain.from_iterable(found)] == [
         digest for digest, has in tagged.items() if status in (TagStatus.ANY, "TAGGED" if has else "UNTAGGED")
     ]
 
@@ -279,12 +278,10 @@ def test_scanning_and_mutability_are_kept_and_leave_one_another_alone(desk: Desk
 
     assert (put.mutability, put.scan_on_push) == (frozen, True)
     assert desk.repositories.named(desk.admin, [app]) == [put]
-    for change in (
-        lambda: desk.repositories.put_mutability(desk.admin, NONE, frozen),
-        lambda: desk.repositories.put_scanning(desk.admin, NONE, scan_on_push=True),
-    ):
-        with pytest.raises(RepositoryNotFound):
-            change()
+    with pytest.raises(RepositoryNotFound):
+        desk.repositories.put_mutability(desk.admin, NONE, frozen)
+    with pytest.raises(RepositoryNotFound):
+        desk.repositories.put_scanning(desk.admin, NONE, scan_on_push=True)
 
 
 def test_resource_tags_are_added_overwritten_and_removed_by_key(desk: Desk, app: RepositoryName) -> None:

@@ -18,7 +18,7 @@ from moorage.actions.tokens import Tokens
 from moorage.actions.uploads import Session, Uploads
 from moorage.core.calls import Call
 from moorage.core.digests import digest_of
-from moorage.core.errors import AccessDenied
+from moorage.core.errors import AccessDenied, Refused
 from moorage.core.images import TagStatus
 from moorage.core.manifests import Manifest
 from moorage.core.names import RepositoryName, Tag
@@ -261,11 +261,14 @@ def test_nothing_is_done_for_a_caller_without_the_right(
 @pytest.mark.parametrize(("method", "action", "ask"), ON_REPOSITORIES, ids=[f"{r[0]}-{r[1]}" for r in ON_REPOSITORIES])
 def test_who_may_not_learns_nothing_of_what_is_there(scene: Scene, method: str, action: str, ask: Ask) -> None:
     stranger = scene.desk.someone()
-    there = pytest.raises(AccessDenied, ask, scene, stranger).value
+    with pytest.raises(AccessDenied) as there:
+        ask(scene, stranger)
     scene.session.close()
     scene.desk.repositories.delete(scene.desk.admin, scene.name, force=True)
 
-    assert str(pytest.raises(AccessDenied, ask, scene, stranger).value) == str(there)
+    with pytest.raises(AccessDenied) as gone:
+        ask(scene, stranger)
+    assert str(gone.value) == str(there.value)
 
 
 @pytest.mark.parametrize(("method", "action", "resource", "ask"), ALL, ids=[f"{row[0]}-{row[1]}" for row in ALL])
@@ -274,10 +277,11 @@ def test_the_right_that_a_refusal_names_is_enough_to_be_refused_no_more(
 ) -> None:
     allowed = scene.desk.someone(action, resource=resource if resource.startswith("arn:") else "*")
     further = {"Repositories.create": "ecr:TagResource", "Uploads.start_at_once": PART}
+    refusal: Refused | None = None
     with closing(scene.session):
         try:
             ask(scene, allowed)
-        except AccessDenied as refused:
-            assert refused.action == further.get(method)
-        except Exception as other:
-            assert type(other).__module__.startswith("moorage.core.errors")
+        except Refused as refused:
+            refusal = refused
+
+    assert (refusal.action if isinstance(refusal, AccessDenied) else None) in {None, further.get(method)}

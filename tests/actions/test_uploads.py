@@ -73,7 +73,11 @@ def upload(desk: Desk, app: RepositoryName) -> str:
 
 
 def test_a_layer_is_what_its_chunks_were(desk: Desk, app: RepositoryName, upload: str) -> None:
-    sizes = [append(desk, app, upload, b"one "), append(desk, app, upload, b"and ", 4), append(desk, app, upload, b"two")]
+    sizes = [
+        append(desk, app, upload, b"one "),
+        append(desk, app, upload, b"and ", 4),
+        append(desk, app, upload, b"two"),
+    ]
     assert complete(desk, app, upload, digest_of(b"one and two"))
 
     assert sizes == [4, 8, 11]

@@ -1,0 +1,187 @@
+"""The migrations arrive at the tables that the code knows, once, whoever else is on the way."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+from moorage.adapters.sql import migrate
+from moorage.adapters.sql.database import HEAD, SqlDatabase
+from moorage.adapters.sql.migrate import NewerDatabase
+from moorage.adapters.sql.schema import metadata
+from tests.contracts.rows import HERE, add_repository
+
+ROUNDS = 6
+
+# One line in, one database migrated, so that several processes set off together.
+MIGRATE = """
+import sys
+from moorage.adapters.sql import migrate
+from moorage.adapters.sql.database import SqlDatabase
+print("ready", flush=True)
+for url in sys.stdin:
+    database = SqlDatabase(url.strip(), connections=1)
+    database.migrate()
+    secret = database.secret("server", b"")
+    database.close()
+    print("done", flush=True)
+"""
+
+COLUMNS = """
+SELECT table_name, column_name, data_type, character_maximum_length, is_nullable, column_default, collation_name
+FROM information_schema.columns WHERE table_schema = 'public' AND table_name != 'alembic_version' ORDER BY 1, 2
+"""
+CONSTRAINTS = """
+SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
+WHERE connamespace = 'public'::regnamespace AND conrelid::regclass::text != 'alembic_version' ORDER BY 1, 2
+"""
+INDEXES = """
+SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename != 'alembic_version' ORDER BY 1
+"""
+OF_SQLITE = "SELECT name, sql FROM sqlite_master WHERE name != 'alembic_version' AND sql IS NOT NULL ORDER BY name"
+
+
+@pytest.fixture
+def empty(empty_url: str) -> Iterator[SqlDatabase]:
+    """A database without tables, of each kind."""
+    database = SqlDatabase(empty_url)
+    yield database
+    database.close()
+
+
+def version(database: SqlDatabase) -> str:
+    with database.engine.connect() as connection:
+        return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one())
+
+
+def described(database: SqlDatabase) -> list[tuple[str, ...]]:
+    """Return all that the engine itself says about the tables."""
+    questions = [OF_SQLITE] if database.is_sqlite else [COLUMNS, CONSTRAINTS, INDEXES]
+    with database.engine.connect() as connection:
+        rows = [tuple(map(str, row)) for each in questions for row in connection.execute(text(each))]
+    return [(*names, _without_layout(definition)) for *names, definition in rows]
+
+
+def _without_layout(definition: str) -> str:
+    return " ".join(definition.split()).replace("( ", "(").replace(" )", ")").replace('"', "")
+
+
+def test_the_migrated_tables_are_those_that_the_code_knows(empty: SqlDatabase) -> None:
+    empty.migrate()
+
+    with empty.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_the_migrated_tables_are_to_the_letter_those_that_the_code_would_make(
+    empty: SqlDatabase, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    made = SqlDatabase(f"sqlite:///{tmp_path / 'made.db'}" if empty.is_sqlite else _another(request))
+    metadata.create_all(made.engine)
+    empty.migrate()
+
+    assert described(empty) == described(made)
+    made.close()
+
+
+def _another(request: pytest.FixtureRequest) -> str:
+    create: Callable[[], str] = request.getfixturevalue("postgres")
+    return create()
+
+
+def test_the_last_migration_is_the_one_that_the_release_names(empty: SqlDatabase) -> None:
+    scripts = ScriptDirectory(str(Path(migrate.__file__).parent / "migrations"))
+    empty.migrate()
+
+    assert scripts.get_heads() == [HEAD]
+    assert version(empty) == HEAD
+
+
+def test_migrating_again_changes_nothing(empty: SqlDatabase) -> None:
+    empty.migrate()
+    added = add_repository(empty)
+    before = described(empty)
+
+    empty.migrate()
+    migrate.upgrade(empty.engine)
+
+    assert described(empty) == before
+    assert version(empty) == HEAD
+    with empty.read() as tx:
+        assert tx.repositories.get(HERE, added.name) == added
+
+
+def test_a_database_of_a_later_release_is_refused_and_left_alone(empty: SqlDatabase) -> None:
+    empty.migrate()
+    with empty.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    before = described(empty)
+
+    for _ in range(2):
+        with pytest.raises(NewerDatabase, match="later release"):
+            empty.migrate()
+
+    assert described(empty) == before
+    assert version(empty) == "9999"
+
+
+def test_a_migration_that_fails_leaves_nothing_half_done(empty: SqlDatabase) -> None:
+    with empty.engine.begin() as connection:
+        connection.execute(text("CREATE TABLE uploads (in_the_way INTEGER)"))
+    before = described(empty)
+
+    for _ in range(2):
+        with pytest.raises(Exception, match="already exists"):
+            empty.migrate()
+    assert described(empty) == before
+
+    with empty.engine.begin() as connection:
+        connection.execute(text("DROP TABLE uploads"))
+    empty.migrate()
+    assert version(empty) == HEAD
+
+
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def test_processes_that_migrate_an_empty_database_at_once_all_succeed(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    urls = [
+        f"sqlite:///{tmp_path / f'{number}.db'}" if kind == "sqlite" else _another(request) for number in range(ROUNDS)
+    ]
+    migrating = [
+        subprocess.Popen(
+            [sys.executable, "-c", MIGRATE],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    _all_say(migrating, "ready\n")
+    for url in urls:
+        for each in migrating:
+            assert each.stdin
+            each.stdin.write(f"{url}\n")
+            each.stdin.flush()
+        _all_say(migrating, "done\n")
+    assert [(each.communicate()[1], each.returncode) for each in migrating] == [("", 0)] * len(migrating)
+
+    for url in urls:
+        database = SqlDatabase(url, connections=1)
+        assert version(database) == HEAD
+        database.close()
+
+
+def _all_say(processes: list[subprocess.Popen[str]], line: str) -> None:
+    for each in processes:
+        assert each.stdout
+        said = each.stdout.readline()
+        assert said == line, each.communicate()[1]
