@@ -13,10 +13,21 @@ class InvalidSettings(Exception):
     """A setting that cannot be; the sentence says which and what would be right."""
 
 
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Where to listen with TLS, and with what: PEM files, which may be one and the same."""
+
+    host: str
+    port: int
+    certificate: Path
+    key: Path
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that a server is told."""
 
+    AUTHORITY: ClassVar = "authority"
     CREDENTIALS: ClassVar = "credentials.json"
     ENDPOINT: ClassVar = "endpoint"
 
@@ -27,11 +38,17 @@ class Settings:
     names: RegistryNames
     database: str
     workers: int
+    tls: Tls | None = None
 
     @property
     def blobs(self) -> Path:
         """The folder of the bytes."""
         return self.data / "blobs"
+
+    @property
+    def authority(self) -> Path:
+        """The folder of the authority that ``moorage trust`` makes."""
+        return self.data / self.AUTHORITY
 
     @property
     def credentials(self) -> Path:
@@ -59,13 +76,16 @@ def read_settings(
     database: str | None,
     workers: int,
     insecure_listen: bool,
+    tls_listen: str | None = None,
+    tls_certificate: Path | None = None,
+    tls_key: Path | None = None,
 ) -> Settings:
     """Return the settings; raises InvalidSettings."""
-    host, port = _listen(listen)
+    host, port = _listen("--listen", listen)
     if not insecure_listen and not _is_loopback(host):
         raise InvalidSettings(
-            f"--listen {listen} is beyond loopback and there is no TLS: secrets would cross the network in the clear. "
-            "Listen on 127.0.0.1 behind a proxy that does TLS, or add --insecure-listen to do it anyway."
+            f"--listen {listen} is beyond loopback and without TLS: secrets would cross the network in the clear. "
+            "Use --tls-listen for other machines, or add --insecure-listen to do it anyway."
         )
     parsed = parse_account(account)
     if parsed is None:
@@ -80,6 +100,7 @@ def read_settings(
         names=RegistryNames(f"{'localhost' if _is_loopback(host) else host}:{port}", domain),
         database=database or f"sqlite:///{data.absolute() / 'moorage.db'}",
         workers=workers,
+        tls=None if tls_listen is None else _tls(tls_listen, data.absolute(), tls_certificate, tls_key),
     )
 
 
@@ -89,15 +110,31 @@ def default_data(home: Path) -> Path:
     return here if here.is_dir() else home / ".local" / "share" / "moorage"
 
 
-def _listen(text: str) -> tuple[str, int]:
+def _tls(listen: str, data: Path, certificate: Path | None, key: Path | None) -> Tls:
+    host, port = _listen("--tls-listen", listen)
+    if certificate is None:
+        if key is not None:
+            raise InvalidSettings("--tls-key needs --tls-certificate, the certificate that it belongs to")
+        certificate = data / Settings.AUTHORITY / "server.pem"
+        if not certificate.exists():
+            raise InvalidSettings(
+                "--tls-listen needs a certificate: name one's own with --tls-certificate and --tls-key, or make one with `moorage trust`"
+            )
+    for option, path in (("--tls-certificate", certificate), ("--tls-key", key)):
+        if path is not None and not path.is_file():
+            raise InvalidSettings(f"{option} {path} is not a file")
+    return Tls(host, port, certificate, key or certificate)
+
+
+def _listen(option: str, text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:  # noqa: PLR2004 - the ports that there are
-        raise InvalidSettings(f"--listen must be of the form HOST:PORT, not {text!r}")
+        raise InvalidSettings(f"{option} must be of the form HOST:PORT, not {text!r}")
     try:
         return str(ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)), int(port)
     except ValueError:
-        raise InvalidSettings(f"--listen needs an IP address or localhost, not {host!r}") from None
+        raise InvalidSettings(f"{option} needs an IP address or localhost, not {host!r}") from None
 
 
 def _is_loopback(host: str) -> bool:

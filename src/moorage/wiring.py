@@ -16,6 +16,7 @@ from moorage.actions.repositories import Repositories
 from moorage.actions.tokens import Tokens
 from moorage.actions.uploads import Uploads
 from moorage.adapters.blobs_disk import DiskBlobs
+from moorage.adapters.files import replace_file
 from moorage.adapters.sql.database import SqlDatabase
 from moorage.adapters.sql.hot import SqlHotReads
 from moorage.config import Settings
@@ -56,7 +57,7 @@ def prepare(settings: Settings) -> FirstStart:
         )
     finally:
         database.close()
-    _write(settings.endpoint, settings.url.encode(), 0o644)
+    replace_file(settings.endpoint, settings.url.encode(), 0o644)
     return FirstStart(key)
 
 
@@ -91,6 +92,7 @@ def build(settings: Settings) -> App:
         secret=secret,
         pools=pools,
         metrics=Metrics(),
+        authority=settings.authority / "authority.pem",
         ready=lambda: _check(database, blobs.folder),
         close=[hot.close, database.close],
     )
@@ -111,21 +113,4 @@ def _write_key(path: Path, key: AccessKey) -> None:
         "AccessKeyId": key.id,
         "SecretAccessKey": key.secret,
     }
-    _write(path, json.dumps(document, indent=2).encode() + b"\n", 0o600)
-
-
-def _write(path: Path, content: bytes, mode: int) -> None:
-    """Replace a file as a whole, durably."""
-    new = path.with_name(f".{path.name}.new")
-    file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
-    try:
-        os.write(file, content)
-        os.fsync(file)
-    finally:
-        os.close(file)
-    new.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    replace_file(path, json.dumps(document, indent=2).encode() + b"\n", 0o600)

@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
+from moorage.adapters.files import sync_folder
 from moorage.core.digests import Digest
 from moorage.core.errors import StorageFull, UploadBusy
 from moorage.core.names import UploadId
@@ -37,7 +38,7 @@ class DiskBlobs:
         self._lock = threading.Lock()
         self._durable_folders: set[str] = set()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _sync_folder(folder.parent)
+        sync_folder(folder.parent)
 
     def location(self, key: UploadId) -> Path:
         """Return the file that holds the bytes."""
@@ -50,7 +51,7 @@ class DiskBlobs:
             # That a folder is there does not say that whoever made it came to sync its entry.
             if path.parent.name not in self._durable_folders:
                 path.parent.mkdir(mode=0o700, exist_ok=True)
-                _sync_folder(self.folder)
+                sync_folder(self.folder)
                 self._durable_folders.add(path.parent.name)
             file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
@@ -161,7 +162,7 @@ class DiskWriter:
                 self._hash.update(chunk)
         try:
             os.fdatasync(self._file)
-            _sync_folder(self._blobs.location(self._key).parent)
+            sync_folder(self._blobs.location(self._key).parent)
         except OSError as error:
             raise _refusal(error) from error
         return Digest(f"sha256:{self._hash.hexdigest()}")
@@ -182,14 +183,6 @@ def _start_writing_out(file: int, offset: int, length: int) -> None:
 
 _SYNC_FILE_RANGE_WRITE = 2
 _sync_file_range = getattr(ctypes.CDLL(None), "sync_file_range", None)
-
-
-def _sync_folder(folder: Path) -> None:
-    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
 
 
 def _refusal(error: OSError) -> Exception:

@@ -12,6 +12,8 @@ _LEVELS = {"all": "DEBUG", "changes": "INFO", "none": "WARNING"}
 class JsonFormatter(logging.Formatter):
     """One JSON object per line; ``time`` is UTC with milliseconds."""
 
+    converter = staticmethod(time.gmtime)
+
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of a record."""
         line: dict[str, Any] = {
@@ -31,6 +33,8 @@ class JsonFormatter(logging.Formatter):
 class PlainFormatter(logging.Formatter):
     """A line with the time in UTC and, where there is one, the request's id."""
 
+    converter = staticmethod(time.gmtime)
+
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of a record."""
         line = f"{self.formatTime(record, '%Y-%m-%dT%H:%M:%SZ')} {record.levelname} {record.name} {record.getMessage()}"
@@ -47,7 +51,7 @@ def logging_config(*, json_logs: bool, log_requests: str) -> dict[str, Any]:
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"line": {"()": lambda: _in_utc(formatter())}},
+        "formatters": {"line": {"()": formatter}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
         "loggers": {
             "_granian": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
@@ -57,8 +61,3 @@ def logging_config(*, json_logs: bool, log_requests: str) -> dict[str, Any]:
             "moorage.access": {"level": _LEVELS[log_requests]},
         },
     }
-
-
-def _in_utc(formatter: logging.Formatter) -> logging.Formatter:
-    formatter.converter = time.gmtime
-    return formatter

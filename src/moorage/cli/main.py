@@ -1,5 +1,6 @@
-"""``moorage``: serve, env, version."""
+"""``moorage``: serve, env, trust, version."""
 
+import ipaddress
 import json
 import os
 import shlex
@@ -60,6 +61,13 @@ def main() -> None:
     help="Which requests get a line: all, all but successful reads, none.",
 )
 @click.option("--insecure-listen", is_flag=True, help="Listen beyond loopback although there is no TLS.")
+@click.option("--tls-listen", metavar="HOST:PORT", help="Where to listen with TLS, besides.")
+@click.option(
+    "--tls-certificate",
+    type=click.Path(path_type=Path),
+    help="The certificate with its chain, PEM. Default: that of `moorage trust`.",
+)
+@click.option("--tls-key", type=click.Path(path_type=Path), help="Its key, PEM. Default: in the certificate's file.")
 def serve(
     data: Path | None,
     listen: str,
@@ -69,6 +77,9 @@ def serve(
     workers: int,
     log_format: str,
     log_requests: str,
+    tls_listen: str | None,
+    tls_certificate: Path | None,
+    tls_key: Path | None,
     *,
     insecure_listen: bool,
 ) -> None:
@@ -85,6 +96,9 @@ def serve(
             database=database,
             workers=workers,
             insecure_listen=insecure_listen,
+            tls_listen=tls_listen,
+            tls_certificate=tls_certificate,
+            tls_key=tls_key,
         )
     except InvalidSettings as error:
         raise click.UsageError(str(error)) from None
@@ -118,11 +132,72 @@ def env(data: Path | None, region: str) -> None:
         "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
         "AWS_DEFAULT_REGION": region,
     }
+    authority = folder / Settings.AUTHORITY / "authority.pem"
+    if authority.exists():
+        variables["AWS_CA_BUNDLE"] = str(authority.absolute())
     for name, value in variables.items():
         click.echo(f"export {name}={shlex.quote(value)}")
     # A token of another session would be sent along and refused.
     if "AWS_SESSION_TOKEN" in os.environ:
         click.echo("unset AWS_SESSION_TOKEN")
+
+
+@main.command()
+@_DATA
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--account", help="Whose names; default: the account that the first start made.")
+@click.option(
+    "--region", "regions", multiple=True, default=["us-east-1"], show_default=True, help="Whose names; may be repeated."
+)
+@click.option("--address", default="127.0.0.1", show_default=True, help="Where the hosts file puts the names.")
+@click.option("--no-hosts", is_flag=True, help="Leave the hosts file alone: the names are in DNS.")
+@click.option(
+    "--port", default=443, show_default=True, type=click.IntRange(1, 65535), help="Where registries are reached."
+)
+@click.option("--server", metavar="URL", help="Trust the authority of the server at this URL instead of one's own.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--print", "only_show", is_flag=True, help="Only show what would change.")
+@click.option("--undo", is_flag=True, help="Take back what was changed.")
+@click.option("--root", type=click.Path(path_type=Path), default="/", hidden=True)
+def trust(
+    data: Path | None,
+    names: tuple[str, ...],
+    account: str | None,
+    regions: tuple[str, ...],
+    address: str,
+    port: int,
+    server: str | None,
+    root: Path,
+    *,
+    no_hosts: bool,
+    yes: bool,
+    only_show: bool,
+    undo: bool,
+) -> None:
+    """Let this machine reach the server by host names, with TLS: AWS's own names of the account, or those given.
+
+    Makes an authority that can certify those names and no other, and has the hosts file, the container engines and the system know it.
+
+    Example: sudo moorage trust --data /srv/moorage --region us-east-1
+    """
+    from moorage.cli import trust as work  # noqa: PLC0415 - cryptography takes a moment to import
+
+    folder = (data or default_data(Path.home())).absolute()
+    if undo:
+        work.undo(folder, root)
+        return
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    wish = work.Wish(
+        folder, work.wanted_names(folder, names, account, regions), None if no_hosts else _ip(address), port, root
+    )
+    work.trust(wish, server=server, sure=yes, only_show=only_show)
+
+
+def _ip(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise click.UsageError(f"--address must be an IP address, not {text!r}") from None
 
 
 @main.command()

@@ -10,16 +10,15 @@ import click
 
 from moorage.config import Settings
 
-STOP_SECONDS = 30
-"""How long requests may go on after the server was told to stop."""
-
 
 def run(settings: Settings, *, json_logs: bool, log_requests: str) -> int:
     """Serve until told to stop; returns the exit status."""
-    problem = _listen_problem(settings)
-    if problem:
-        raise click.ClickException(problem)
-    counters = tempfile.mkdtemp(prefix="moorage-metrics-") if settings.workers > 1 else None
+    for host, port, option in _addresses(settings):
+        problem = _listen_problem(host, port, option)
+        if problem:
+            raise click.ClickException(problem)
+    several = settings.workers > 1 or settings.tls is not None
+    counters = tempfile.mkdtemp(prefix="moorage-metrics-") if several else None
     if counters:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = counters
     try:
@@ -31,12 +30,9 @@ def run(settings: Settings, *, json_logs: bool, log_requests: str) -> int:
 
 def _run(settings: Settings, *, json_logs: bool, log_requests: str) -> int:
     # Imported after the environment of the metrics is set.
-    from granian import Granian  # noqa: PLC0415 - see above
-    from granian.constants import Interfaces  # noqa: PLC0415 - see above
-    from granian.http import HTTP1Settings  # noqa: PLC0415 - see above
-
+    from moorage.cli.listeners import Beside, Listener  # noqa: PLC0415 - see above
     from moorage.cli.logs import logging_config  # noqa: PLC0415 - see above
-    from moorage.wiring import build, prepare  # noqa: PLC0415 - see above
+    from moorage.wiring import prepare  # noqa: PLC0415 - see above
 
     try:
         made = prepare(settings)
@@ -47,35 +43,34 @@ def _run(settings: Settings, *, json_logs: bool, log_requests: str) -> int:
             f"Made account {made.key.user.account} with the user {made.key.user.name}; its access key is in {settings.credentials}",
             err=True,
         )
-    click.echo(f"Moorage on {settings.url}, data in {settings.data}", err=True)
-    server = Granian(
-        "moorage",
-        address=settings.host,
-        port=settings.port,
-        interface=Interfaces.ASGI,
-        workers=settings.workers,
-        # One thread of the runtime per process: the second core is for hashing, files and rows.
-        runtime_threads=1,
-        websockets=False,
-        http1_settings=HTTP1Settings(header_read_timeout=30_000, max_buffer_size=1024 * 1024),
-        log_dictconfig=logging_config(json_logs=json_logs, log_requests=log_requests),
-        respawn_failed_workers=True,
-        workers_kill_timeout=STOP_SECONDS,
-    )
-    server.serve(target_loader=lambda: build(settings), wrap_loader=False)
-    return 0
+    log_config = logging_config(json_logs=json_logs, log_requests=log_requests)
+    plain = Listener(settings, log_config)
+    if settings.tls is None:
+        click.echo(f"Moorage on {settings.url}, data in {settings.data}", err=True)
+        plain.serve()
+        return 0
+    with Beside(Listener(settings, log_config, settings.tls)) as beside:
+        secure = f"https on {settings.tls.host}:{settings.tls.port}"
+        click.echo(f"Moorage on {settings.url} and by {secure}, data in {settings.data}", err=True)
+        plain.serve()
+    return 1 if beside.failed else 0
 
 
-def _listen_problem(settings: Settings) -> str | None:
+def _addresses(settings: Settings) -> list[tuple[str, int, str]]:
+    plain = (settings.host, settings.port, "--listen")
+    return [plain, (settings.tls.host, settings.tls.port, "--tls-listen")] if settings.tls else [plain]
+
+
+def _listen_problem(host: str, port: int, option: str) -> str | None:
     """Return why the port cannot be listened on, or None."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((settings.host, settings.port))
+            probe.bind((host, port))
         except OSError as error:
-            where = f"{settings.host}:{settings.port}"
+            where = f"{host}:{port}"
             if error.errno == errno.EADDRINUSE:
-                return f"Something else listens on {where}. Choose another port with --listen {settings.host}:PORT."
-            return f"Cannot listen on {where}: {os.strerror(error.errno or 0)}. Choose another address with --listen."
+                return f"Something else listens on {where}. Choose another port with {option} {host}:PORT."
+            return f"Cannot listen on {where}: {os.strerror(error.errno or 0)}. Choose another address with {option}."
     return None

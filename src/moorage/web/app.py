@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from moorage.actions.layers import Layers
@@ -24,6 +25,8 @@ from moorage.web.pools import Pools
 
 MAX_AWS_BODY = 32 * 1024 * 1024
 """A part of 20 MiB in base64, or a manifest of 4 MiB in the most wasteful JSON."""
+
+AUTHORITY_PATH = "/moorage/authority.pem"
 
 READS = ("GET", "HEAD")
 _READ_OPERATIONS = ("BatchCheck", "BatchGet", "Describe", "Get", "List")
@@ -54,6 +57,7 @@ class App:
         pools: Pools,
         metrics: Metrics,
         ready: Callable[[], None],
+        authority: Path,
         close: Sequence[Callable[[], None]],
     ) -> None:
         self._aws = aws
@@ -64,7 +68,14 @@ class App:
         self._pools = pools
         self._metrics = metrics
         self._ready = ready
+        self._authority = authority
         self._close = close
+        self._pages = {
+            "/livez": self._liveness,
+            "/readyz": self._readiness,
+            "/metrics": self._figures,
+            AUTHORITY_PATH: self._certificate,
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the life of the process."""
@@ -159,16 +170,28 @@ class App:
         path: str = scope["path"]
         if scope["method"] not in ("GET", "HEAD"):
             return Answer(status=404, headers=[*_PLAIN], body=_DOORS)
-        if path == "/livez":
-            return Answer(status=200, headers=[*_PLAIN], body=b"live\n", operation="livez")
-        if path == "/readyz":
-            return await self._readiness()
-        if path == "/metrics":
-            text = await self._pools.rows(self._metrics.text)
-            return Answer(status=200, headers=[(b"content-type", CONTENT_TYPE)], body=text, operation="metrics")
+        if path in self._pages:
+            return await self._pages[path]()
         if path.startswith(PREFIX):
             return await self._signed_layer(scope)
         return Answer(status=404, headers=[*_PLAIN], body=_DOORS)
+
+    async def _liveness(self) -> Answer:
+        return Answer(status=200, headers=[*_PLAIN], body=b"live\n", operation="livez")
+
+    async def _figures(self) -> Answer:
+        text = await self._pools.rows(self._metrics.text)
+        return Answer(status=200, headers=[(b"content-type", CONTENT_TYPE)], body=text, operation="metrics")
+
+    async def _certificate(self) -> Answer:
+        """Return the authority's certificate, which other machines are told to trust after its fingerprint was looked at."""
+        try:
+            pem = await self._pools.rows(self._authority.read_bytes)
+        except FileNotFoundError:
+            return Answer(status=404, headers=[*_PLAIN], body=b"This server has no authority of its own.\n")
+        return Answer(
+            status=200, headers=[(b"content-type", b"application/x-pem-file")], body=pem, operation="authority"
+        )
 
     async def _readiness(self) -> Answer:
         try:
