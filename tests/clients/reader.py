@@ -1,7 +1,10 @@
 """Someone who stands in a fresh checkout beside a running server and types what a page says."""
 
 import os
+import re
 import shutil
+import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +13,7 @@ from tests.engines.docker import DockerEngine
 from tests.engines.programs import CACHE, ROOT
 from tests.engines.server import Server, moorage
 
+END = "=== end of step "
 SET_BY_MOORAGE = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION")
 
 
@@ -30,3 +34,33 @@ def make_reader(folder: Path, server: Server, docker: DockerEngine) -> Reader:
     path = f"{CACHE / 'awscli' / 'bin'}:/usr/bin:{os.environ['PATH']}"
     known = {name: value for name, value in aws_environment(server).items() if name not in SET_BY_MOORAGE}
     return Reader(folder, {**known, **docker.env(), "PATH": path})
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of the quick start, what it printed and how it ended."""
+
+    line: str
+    output: str
+    status: int
+
+
+def run_lines(lines: list[str], folder: Path, environment: dict[str, str], within: Sequence[str] = ()) -> list[Step]:
+    """Run the lines in one bash, as someone who types them would, and return a step for each; ``within`` starts it elsewhere."""
+    script = folder / "lines.sh"
+    # Another namespace of mounts begins at its own root.
+    script.write_text(f"cd '{folder}'\n" + "".join(f"{line}\nprintf '\\n{END}%d\\n' $?\n" for line in lines))
+    ran = subprocess.run(
+        [*within, "bash", script],
+        stdin=subprocess.DEVNULL,
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    pieces = re.findall(rf"(.*?)\n{END}(\d+)\n", ran.stdout, re.DOTALL)
+    assert len(pieces) == len(lines), ran.stdout
+    return [Step(line, output, int(status)) for line, (output, status) in zip(lines, pieces, strict=True)]

@@ -3,13 +3,11 @@
 import json
 import os
 import re
-import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.clients.reader import Reader
+from tests.clients.reader import Reader, Step, run_lines
 from tests.engines.clients import aws
 from tests.engines.docker import DockerEngine
 from tests.engines.programs import ROOT
@@ -18,16 +16,6 @@ from tests.engines.server import Server
 pytestmark = pytest.mark.slow
 
 REPOSITORY = "aws-ecr-usermgmt-restapi-mysql"
-END = "=== end of step "
-
-
-@dataclass(frozen=True)
-class Step:
-    """One line of the quick start, what it printed and how it ended."""
-
-    line: str
-    output: str
-    status: int
 
 
 def quick_start() -> list[str]:
@@ -36,26 +24,6 @@ def quick_start() -> list[str]:
     blocks = re.findall(r"^```\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
     assert blocks[0] == "make serve\n"
     return str(blocks[1]).splitlines()
-
-
-def run_lines(lines: list[str], folder: Path, environment: dict[str, str]) -> list[Step]:
-    """Run the lines in one bash, as someone who types them would, and return a step for each."""
-    script = folder / "lines.sh"
-    script.write_text("".join(f"{line}\nprintf '\\n{END}%d\\n' $?\n" for line in lines))
-    ran = subprocess.run(
-        ["bash", script],
-        stdin=subprocess.DEVNULL,
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    pieces = re.findall(rf"(.*?)\n{END}(\d+)\n", ran.stdout, re.DOTALL)
-    assert len(pieces) == len(lines), ran.stdout
-    return [Step(line, output, int(status)) for line, (output, status) in zip(lines, pieces, strict=True)]
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from moorage.adapters.sql.database import SqlDatabase
 from moorage.core.errors import StorageFull

@@ -1,0 +1,88 @@
+"""docs/walkthrough.md, run as it stands there on a machine of its own: AWS's host names, TLS, a Docker Engine, both CLIs."""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.clients.reader import Step, run_lines
+from tests.engines.box import Box
+from tests.engines.clients import NOWHERE
+from tests.engines.programs import CACHE, ROOT, plain_environment, tail, wait_until
+from tests.engines.server import moorage
+
+pytestmark = pytest.mark.slow
+
+PAGE = ROOT / "docs" / "walkthrough.md"
+REGISTRY = "180789647333.dkr.ecr.us-east-1.amazonaws.com"
+VERSIONS = {"1": str(CACHE / "awscli" / "bin"), "2": "/usr/bin"}
+
+
+def lines(version: str) -> tuple[list[str], list[str], list[str]]:
+    """Return the page's commands before the server starts, those with it, and the last one, which takes all back."""
+    marks = ("", "cli1") if version == "1" else ("",)
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    wanted = [line for mark, block in blocks if mark in marks for line in block.splitlines()]
+    commands = [line.removeprefix("sudo ") for line in wanted]
+    return commands[:1], commands[1:-1], commands[-1:]
+
+
+def trusted(box: Box) -> dict[str, str]:
+    """Return all files that trust may touch, with their contents; Java's store is made anew each time and holds the time."""
+    script = "find /etc /usr/local/share -type f -not -path '*/java/cacerts' -exec sha256sum {} + | sort -k2; find /etc -type d | sort"
+    return dict(enumerate_lines(box.run("sh", "-c", script).stdout))
+
+
+def enumerate_lines(text: str) -> Iterator[tuple[str, str]]:
+    for line in text.splitlines():
+        digest, _, path = line.partition("  ")
+        yield (path or line, digest)
+
+
+@pytest.fixture
+def box() -> Iterator[Box]:
+    with Box() as made:
+        yield made
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_the_walk_through_runs_letter_for_letter(version: str, box: Box, tmp_path: Path) -> None:
+    (tmp_path / "moorage-data").mkdir()
+    shutil.copy(ROOT / "README.md", tmp_path)
+    docker = box.start_docker()
+    environment = plain_environment(
+        AWS_CONFIG_FILE=NOWHERE,
+        AWS_SHARED_CREDENTIALS_FILE=NOWHERE,
+        AWS_EC2_METADATA_DISABLED="true",
+        AWS_PAGER="",
+        PATH=f"{Path(moorage()).parent}:{VERSIONS[version]}:{os.environ['PATH']}",
+        **docker,
+    )
+
+    def typed(commands: list[str]) -> list[Step]:
+        ran = run_lines(commands, tmp_path, environment, box.inside())
+        assert [step for step in ran if (step.status != 0) != step.line.endswith("# is refused")] == [], tail(box.log)
+        return ran
+
+    before = trusted(box)
+    first, during, last = lines(version)
+    typed(first)
+    words = re.search(r"^    sudo (moorage serve .*)$", PAGE.read_text(), re.MULTILINE)
+    assert words
+    box.start(["sh", "-c", f"cd {tmp_path} && exec {words[1]}"], environment)
+    curl = ["curl", "-fsS", f"https://{REGISTRY}/readyz"]
+    assert wait_until(lambda: box.run(*curl).returncode == 0, seconds=30), tail(box.log)
+    steps = typed(during)
+    typed(last)
+
+    refusal = next(step for step in steps if step.line.endswith("# is refused"))
+    assert (
+        "already exists in the 'aws-ecr-usermgmt-restapi-mysql' repository and cannot be overwritten" in refusal.output
+    )
+    created = next(step for step in steps if "create-repository" in step.line)
+    assert json.loads(created.output)["repository"]["repositoryUri"] == f"{REGISTRY}/aws-ecr-usermgmt-restapi-mysql"
+    assert trusted(box) == before

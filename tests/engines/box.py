@@ -1,0 +1,115 @@
+"""A machine of the tests' own inside this one: its own network, hosts file, engine folders and trust store.
+
+Processes are started in it with ``nsenter``; killing the process that holds its namespaces ends them all, and what was written
+below ``/etc`` and ``/usr/local/share`` goes with its folder.
+"""
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+from tests.engines.programs import Missing, found, plain_environment, tail, wait_until
+
+SETUP = """
+ip link set lo up
+mount --make-rprivate /
+for part in etc usr/local/share; do
+  mkdir -p "$1/$part.up" "$1/$part.work"
+  mount -t overlay overlay -o "lowerdir=/$part,upperdir=$1/$part.up,workdir=$1/$part.work" "/$part"
+done
+mkdir -p "$1/run" && mount --bind "$1/run" /run
+mkdir -p /etc/docker
+touch "$1/up"
+exec sleep infinity
+"""
+
+
+class Box:
+    """The namespaces, and the processes that were started in them."""
+
+    def __init__(self) -> None:
+        for program in ("unshare", "nsenter", "ip"):
+            found(program, remedy="apt-get install util-linux iproute2")
+        self.folder = Path(tempfile.mkdtemp(prefix="moorage-box-"))
+        self.log = self.folder / "box.log"
+        self._holder: subprocess.Popen[bytes] | None = None
+        self._started: list[subprocess.Popen[bytes]] = []
+
+    def __enter__(self) -> Self:
+        namespaces = ["unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child"]
+        (self.folder / "usr/local").mkdir(parents=True)
+        with self.log.open("ab") as log:
+            self._holder = subprocess.Popen(
+                [*namespaces, "sh", "-ec", SETUP, "box", str(self.folder)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        if not wait_until((self.folder / "up").exists, seconds=10, alive=self._alive):
+            self.__exit__()
+            raise Missing(f"namespaces and overlay mounts need root: {tail(self.log)}")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._holder:
+            self._holder.kill()
+            self._holder.wait()
+        for process in self._started:
+            process.kill()  # the word that started it; what it started has ended with the namespace
+            process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def inside(self) -> list[str]:
+        """Return the words that start a command in here."""
+        assert self._holder
+        child = Path(f"/proc/{self._holder.pid}/task/{self._holder.pid}/children").read_text().split()[0]
+        return ["nsenter", "--target", child, "--net", "--mount", "--pid"]
+
+    def start(self, command: list[str], environment: Mapping[str, str]) -> None:
+        """Start a process that lives as long as the box; what it prints goes to the log."""
+        with self.log.open("ab") as log:
+            self._started.append(
+                subprocess.Popen(
+                    [*self.inside(), *command],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    env=dict(environment),
+                )
+            )
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command in here, with nothing of the developer's configuration."""
+        return subprocess.run(
+            [*self.inside(), *command],
+            capture_output=True,
+            text=True,
+            env=plain_environment(),
+            timeout=120,
+            check=False,
+        )
+
+    def start_docker(self) -> dict[str, str]:
+        """Start a Docker Engine in here and return the environment that points clients at it."""
+        dockerd = found("dockerd", remedy="apt-get install docker.io")
+        socket = f"unix://{self.folder}/docker.sock"
+        self.start(
+            [
+                str(dockerd),
+                *("--host", socket, "--data-root", f"{self.folder}/docker", "--exec-root", f"{self.folder}/exec"),
+                *("--pidfile", f"{self.folder}/docker.pid", "--storage-driver=overlay2"),
+                *("--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false"),
+            ],
+            plain_environment(PATH="/usr/sbin:/sbin:/usr/bin:/bin"),
+        )
+        environment = {"DOCKER_HOST": socket, "DOCKER_CONFIG": f"{self.folder}/config"}
+        ready = ["env", *(f"{name}={value}" for name, value in environment.items()), "/usr/bin/docker", "version"]
+        if not wait_until(lambda: self.run(*ready).returncode == 0, seconds=30):
+            raise AssertionError(f"dockerd did not start: {tail(self.log)}")
+        return environment
+
+    def _alive(self) -> bool:
+        return self._holder is not None and self._holder.poll() is None
