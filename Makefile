@@ -13,7 +13,7 @@ JOBS ?= 2
 CRANE := github.com/google/go-containerregistry/cmd/crane@v0.22.1
 
 # What the slow tests run: a real Docker Engine, a real PostgreSQL, real clients. None of it is left running.
-TEST_PACKAGES := docker.io iptables nftables containerd runc busybox-static skopeo postgresql iproute2
+TEST_PACKAGES := awscli docker.io iptables nftables containerd runc busybox-static skopeo postgresql iproute2
 BENCH_PACKAGES := wrk
 # The peers of the benchmarks are unpacked, not installed: their packages would start services.
 BENCH_PEERS := docker-registry nginx

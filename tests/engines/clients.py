@@ -1,6 +1,7 @@
 """Real clients pointed at a server: the AWS CLI, crane, skopeo."""
 
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.engines.programs import CACHE, found, plain_environment, run
@@ -29,12 +30,17 @@ def aws(
 
 
 def crane(
-    *args: str, config: Path, stdin: str | bytes | None = None, check: bool = True
+    *args: str,
+    config: Path,
+    stdin: str | bytes | None = None,
+    check: bool = True,
+    more: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run crane; its logins are kept in the folder ``config``."""
+    """Run crane; its logins are kept in the folder ``config``, ``more`` is added to its environment."""
     remedy = "make slow-tests builds it with Go 1.25 or newer; install Go first"
     command = found("crane", remedy=remedy, also_in=[CACHE / "bin"])
-    return run([command, *args], env=plain_environment(DOCKER_CONFIG=str(config)), stdin=stdin, check=check)
+    environment = plain_environment(DOCKER_CONFIG=str(config), **(more or {}))
+    return run([command, *args], env=environment, stdin=stdin, check=check)
 
 
 def skopeo(
