@@ -97,7 +97,7 @@ def read_settings(
         host=host,
         port=port,
         account=parsed,
-        names=RegistryNames(f"{'localhost' if _is_loopback(host) else host}:{port}", domain),
+        names=RegistryNames(f"{_shown(host)}:{port}", domain),
         database=database or f"sqlite:///{data.absolute() / 'moorage.db'}",
         workers=workers,
         tls=None if tls_listen is None else _tls(tls_listen, data.absolute(), tls_certificate, tls_key),
@@ -135,6 +135,14 @@ def _listen(option: str, text: str) -> tuple[str, int]:
         return str(ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)), int(port)
     except ValueError:
         raise InvalidSettings(f"{option} needs an IP address or localhost, not {host!r}") from None
+
+
+def _shown(host: str) -> str:
+    """Return the host as clients name it; all addresses at once have no name but this machine's own."""
+    address = ipaddress.ip_address(host)
+    if address.is_loopback or address.is_unspecified:
+        return "localhost"
+    return f"[{host}]" if address.version == 6 else host  # noqa: PLR2004 - the version of IP
 
 
 def _is_loopback(host: str) -> bool:

@@ -116,6 +116,9 @@ class LayerRows(Protocol):
     def add(self, repository: Repository, digest: Digest, key: UploadId, size: int, at: datetime) -> UploadId:
         """Store content, unless it is stored already, and that the repository holds it; return the key of its bytes."""
 
+    def move(self, digest: Digest, key: UploadId) -> None:
+        """Say that the bytes of content that is stored already lie under another key."""
+
     def mount(self, repository: Repository, digest: Digest, at: datetime) -> None:
         """Note that the repository holds content that is stored already."""
 
@@ -295,6 +298,9 @@ class Blobs(Protocol):
 
     def writer(self, key: UploadId) -> Writer:
         """Open bytes for writing, those of a new key too; raises UploadBusy while another writer has them."""
+
+    def size(self, key: UploadId) -> int | None:
+        """Return how many bytes there are under a key, or None where there is nothing."""
 
     def chunks(self, key: UploadId, start: int, end: int) -> Generator[bytes]:
         """Yield the bytes from ``start`` up to and without ``end``."""

@@ -29,7 +29,7 @@ from moorage.web.aws.ecr import Ecr
 from moorage.web.metrics import Metrics
 from moorage.web.oci.blobs import Blobs
 from moorage.web.oci.door import OciDoor
-from moorage.web.pools import ROWS, Pools
+from moorage.web.pools import BYTES, ROWS, Pools
 
 SECRET = "server"  # noqa: S105 - the name of the row, not its content
 
@@ -63,8 +63,8 @@ def prepare(settings: Settings) -> FirstStart:
 
 def build(settings: Settings) -> App:
     """Build the application of one server process."""
-    database = SqlDatabase(settings.database, connections=ROWS + 2)
-    secret = database.secret(SECRET, b"")
+    database = SqlDatabase(settings.database, connections=ROWS + BYTES + 2)
+    secret = database.known_secret(SECRET)
     blobs = DiskBlobs(settings.blobs)
     guard = Guard()
     identities = Identities(database, guard)

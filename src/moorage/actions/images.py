@@ -1,5 +1,6 @@
 """What a caller may ask of images. A push of a manifest and PutImage are the same action."""
 
+import logging
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,6 +22,8 @@ from moorage.core.manifests import INDEXES, Manifest, parse_manifest
 from moorage.core.names import RepositoryName, Tag
 from moorage.core.repositories import Repository
 from moorage.ports import Database, HotReads, Transaction
+
+_log = logging.getLogger("moorage.actions")
 
 PULL_NOTED_EVERY = timedelta(hours=1)
 """How exact lastRecordedPullTime is; ECR promises 24 hours."""
@@ -82,25 +85,33 @@ class Images:
 
     def pull(self, call: Call, name: RepositoryName, reference: Digest | Tag) -> Served:
         """Return a manifest by tag or digest; raises ManifestNotFound."""
-        arn = call.registry.repository_arn(name)
-        hot = self._hot.manifest(call.caller.account, call.registry, name, reference)
-        if hot and self._guard.allow_remembered(hot[0], call, "ecr:BatchGetImage", arn):
-            return hot[1]
         with self._database.read() as tx:
             found(tx, self._guard, call, "ecr:BatchGetImage", name)
+        hot = self._hot.manifest(call.caller.account, call.registry, name, reference)
         if hot is None:
             raise ManifestNotFound
         return hot[1]
+
+    def pull_at_once(self, call: Call, name: RepositoryName, reference: Digest | Tag) -> Served | None:
+        """As ``pull``, in one look-up; None where that does not suffice: it is not there, or rights have to be read."""
+        hot = self._hot.manifest(call.caller.account, call.registry, name, reference)
+        if hot and self._guard.allow_remembered(hot[0], call, "ecr:BatchGetImage", call.registry.repository_arn(name)):
+            return hot[1]
+        return None
 
     def pull_is_news(self, call: Call, image: Served | Image) -> bool:
         """Tell whether a pull has to be noted by ``note_pulls``."""
         return image.pulled_at is None or call.at - image.pulled_at > PULL_NOTED_EVERY
 
     def note_pulls(self, call: Call, images: list[int]) -> None:
-        """Note that images were pulled now."""
-        with self._database.write(durable=False) as tx:
+        """Note that images were pulled now. A note that cannot be taken is logged: it is no reason to refuse a pull."""
+        try:
+            # One by one: two who note the same images in other orders would wait for each other.
             for image in images:
-                tx.images.record_pull(image, call.at)
+                with self._database.write(durable=False) as tx:
+                    tx.images.record_pull(image, call.at)
+        except Exception:
+            _log.exception("request %s: a pull could not be noted", call.request_id)
 
     def get(self, call: Call, name: RepositoryName, ids: list[ImageId]) -> tuple[list[Got], list[ImageFailure]]:
         """Return manifests: one entry per id by tag, one per tag of the image by digest; and the ids that name nothing."""

@@ -34,14 +34,19 @@ class Layers:
 
     def one(self, call: Call, name: RepositoryName, digest: Digest, action: str) -> Layer:
         """Return a layer to look at (CHECK) or to read (DOWNLOAD); raises LayerNotFound."""
-        hot = self._hot.layer(call.caller.account, call.registry, name, digest)
-        if hot and self._guard.allow_remembered(hot[0], call, action, call.registry.repository_arn(name)):
-            return hot[1]
         with self._database.read() as tx:
             found(tx, self._guard, call, action, name)
+        hot = self._hot.layer(call.caller.account, call.registry, name, digest)
         if hot is None:
             raise LayerNotFound(digest, name, call.registry.account)
         return hot[1]
+
+    def one_at_once(self, call: Call, name: RepositoryName, digest: Digest, action: str) -> Layer | None:
+        """As ``one``, in one look-up; None where that does not suffice: it is not there, or rights have to be read."""
+        hot = self._hot.layer(call.caller.account, call.registry, name, digest)
+        if hot and self._guard.allow_remembered(hot[0], call, action, call.registry.repository_arn(name)):
+            return hot[1]
+        return None
 
     def downloadable(self, call: Call, name: RepositoryName, text: str) -> Layer:
         """Return a layer that a signed URL may be made for; raises LayerNotFound, LayerInaccessible where no image has it."""

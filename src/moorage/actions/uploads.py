@@ -11,7 +11,7 @@ from moorage.actions.access import Guard
 from moorage.actions.steps import found, locked
 from moorage.core.calls import Call
 from moorage.core.digests import Digest
-from moorage.core.errors import AccessDenied, UploadNotFound
+from moorage.core.errors import AccessDenied, StorageFull, UploadNotFound
 from moorage.core.names import RepositoryName, UploadId, parse_upload
 from moorage.core.repositories import Repository
 from moorage.core.settings import DEFAULTS
@@ -119,17 +119,33 @@ class Uploads:
         upload = grown(session.upload, session.received)
         if parts:
             completed_parts(upload, call.registry, session.name)
-        digest = chosen(session.writer.seal(), offered)
+        digest = chosen(self._sealed(session), offered)
         with self._database.write() as tx:
             repository = locked(tx, self._guard, call, "ecr:CompleteLayerUpload", session.name)
+            if session.received:
+                self._guard.allow(tx, call, "ecr:UploadLayerPart", repository.arn)
             if repository.id != upload.repository_id:
                 raise UploadNotFound(upload.id, session.name, call.registry.account)
             new = digest not in tx.layers.get(repository, [digest])
             key = tx.layers.add(repository, digest, upload.id, upload.size, call.at)
+            if key != upload.id and self._blobs.size(key) != upload.size:
+                # What was stored is lost; here it is again.
+                tx.layers.move(digest, upload.id)
+                key = upload.id
             tx.uploads.remove(upload.id)
         if key != upload.id:
             self._blobs.delete(upload.id)
         return Completed(digest, new)
+
+    def _sealed(self, session: Session) -> Digest:
+        """Sync the bytes; where that fails the upload is over, for the system says only once that bytes were lost."""
+        try:
+            return session.writer.seal()
+        except (OSError, StorageFull):
+            with self._database.write() as tx:
+                tx.uploads.remove(session.upload.id)
+            self._blobs.delete(session.upload.id)
+            raise
 
     def drop(self, session: Session) -> None:
         """Throw the bytes of an upload away that ``start_at_once`` began and that did not complete."""

@@ -63,6 +63,13 @@ class DiskBlobs:
             raise UploadBusy(key) from None
         return DiskWriter(self, key, file)
 
+    def size(self, key: UploadId) -> int | None:
+        """Return how many bytes there are under a key, or None where there is nothing."""
+        try:
+            return self.location(key).stat().st_size
+        except FileNotFoundError:
+            return None
+
     def chunks(self, key: UploadId, start: int, end: int) -> Generator[bytes]:
         """Yield the bytes from ``start`` up to and without ``end``."""
         file = os.open(self.location(key), os.O_RDONLY | os.O_CLOEXEC)
@@ -114,6 +121,8 @@ class DiskWriter:
         self._started = 0
         self._flushing = 0
         self._hash: hashlib._Hash | None = None
+        # Closed beneath a write, the file's number could be another file's by the time of it.
+        self._in_use = threading.Lock()
 
     @property
     def size(self) -> int:
@@ -129,6 +138,10 @@ class DiskWriter:
 
     def write(self, chunks: Sequence[bytes]) -> None:
         """Append bytes, at most 1024 pieces at once, and hash them; raises StorageFull, and then gives back what was taken."""
+        with self._in_use:
+            self._append(chunks)
+
+    def _append(self, chunks: Sequence[bytes]) -> None:
         end = self._offset + sum(map(len, chunks))
         try:
             self._offset += os.pwritev(self._file, chunks, self._offset)
@@ -165,11 +178,13 @@ class DiskWriter:
             sync_folder(self._blobs.location(self._key).parent)
         except OSError as error:
             raise _refusal(error) from error
+        self._blobs.forget_hash(self._key)
         return Digest(f"sha256:{self._hash.hexdigest()}")
 
     def close(self) -> None:
         """Let another writer in."""
-        os.close(self._file)
+        with self._in_use:
+            os.close(self._file)
 
 
 def _start_writing_out(file: int, offset: int, length: int) -> None:

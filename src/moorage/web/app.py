@@ -25,6 +25,9 @@ from moorage.web.pools import Pools
 
 MAX_AWS_BODY = 32 * 1024 * 1024
 """A part of 20 MiB in base64, or a manifest of 4 MiB in the most wasteful JSON."""
+SMALL_AWS_BODY = 2 * 1024 * 1024
+"""Every other operation's."""
+_LARGE = ("UploadLayerPart", "PutImage")
 
 AUTHORITY_PATH = "/moorage/authority.pem"
 
@@ -103,7 +106,7 @@ class App:
         method, raw_path = scope["method"], scope["raw_path"]
         door, answer = "", None
         try:
-            if raw_path.startswith(b"/v2"):
+            if _is_registry(raw_path):
                 door, answer = "registry", await self._registry(scope, counting, request_id)
             elif raw_path == b"/" and method != "GET":
                 door, answer = "aws", await self._api(scope, counting, request_id)
@@ -114,6 +117,13 @@ class App:
             _access.info("%s %s client gone", method, _shown(raw_path), extra={"request_id": request_id})
             # Nobody reads this, unless the client closed one half only, or is there still and broke the body's framing.
             await send_answer(counting, send, _named(_cut_short(scope, request_id), request_id))
+        except Exception:
+            _log.exception("unexpected failure", extra={"request_id": request_id})
+            if answer is None:
+                answer = Answer(status=500, headers=[*_PLAIN], body=b"An unexpected failure\n")
+                await send_answer(counting, send, _named(answer, request_id), head=method == "HEAD")
+            else:
+                raise
         finally:
             self._account(scope, door, answer, time.perf_counter() - started, counting.received, request_id)
 
@@ -158,10 +168,17 @@ class App:
 
     async def _api(self, scope: Scope, receive: Receive, request_id: str) -> Answer:
         request = _aws_request(scope, request_id)
+        # Of strangers no more is taken in than costs less than to ask who they are.
+        stated = request.header(b"content-length")
+        if not stated.isdecimal() or len(stated) > 5:  # noqa: PLR2004 - digits, so up to 99,999 bytes
+            refused = await self._pools.hot(self._aws.stranger, request)
+            if refused:
+                return refused
+        limit = MAX_AWS_BODY if request.header(b"x-amz-target").endswith(_LARGE) else SMALL_AWS_BODY
         try:
-            body = await read_body(receive, MAX_AWS_BODY)
+            body = await read_body(receive, limit)
         except BodyTooLarge:
-            return refuse(request, RequestTooLarge(MAX_AWS_BODY))
+            return refuse(request, RequestTooLarge(limit))
         moves_bytes = request.header(b"x-amz-target").endswith(("UploadLayerPart", "CompleteLayerUpload"))
         run = self._pools.bytes if moves_bytes else self._pools.rows
         return await run(self._aws.answer, replace(request, body=body))
@@ -244,9 +261,13 @@ def _aws_request(scope: Scope, request_id: str) -> AwsRequest:
 
 def _cut_short(scope: Scope, request_id: str) -> Answer:
     """Return the answer to a request whose body did not come to its end."""
-    if scope["raw_path"].startswith(b"/v2"):
+    if _is_registry(scope["raw_path"]):
         return error_answer(400, "SIZE_INVALID", "The body ended before its end was due")
     return refuse(_aws_request(scope, request_id), Malformed("The request body ended before its end was due"))
+
+
+def _is_registry(raw_path: bytes) -> bool:
+    return raw_path == b"/v2" or raw_path.startswith(b"/v2/")
 
 
 def _named(answer: Answer, request_id: str) -> Answer:

@@ -12,6 +12,10 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
 
+BODY_SECONDS = 60
+"""How long the next bytes of a body may take to arrive; what waits for them holds an upload or memory."""
+
+
 class BodyTooLarge(Exception):
     """More bytes than the door takes."""
 
@@ -52,7 +56,11 @@ async def body_chunks(receive: Receive) -> AsyncIterator[bytes]:
     """Yield the body as it arrives; raises ClientGone where the connection ends before the body."""
     more = True
     while more:
-        message = await receive()
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                message = await receive()
+        except TimeoutError:
+            raise ClientGone from None
         if message["type"] == "http.disconnect":
             raise ClientGone
         chunk = message.get("body", b"")
@@ -68,8 +76,10 @@ async def send_answer(receive: Receive, send: Send, answer: Answer, *, head: boo
     if isinstance(body, bytes) and not any(name == b"content-length" for name, _ in headers):
         headers = [*headers, (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    if isinstance(body, bytes):
+    if isinstance(body, bytes) or head:
         await send({"type": "http.response.body", "body": b"" if head else body})
+        if not isinstance(body, bytes):
+            await body.aclose()
         return
     # The server takes what is sent to nobody without a word, so the end of the connection is waited for beside it.
     gone = asyncio.ensure_future(_disconnected(receive))

@@ -70,7 +70,11 @@ class SqlDatabase:
     def __init__(self, url: str, *, connections: int = 8) -> None:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine = _sqlite(url, connections) if self.is_sqlite else create_engine(url, pool_size=connections)
+        self.engine = (
+            _sqlite(url, connections)
+            if self.is_sqlite
+            else create_engine(url, pool_size=connections, pool_pre_ping=True)
+        )
         # SQLite lets one writer in and makes the others poll; within a process they queue here instead.
         self._turn = threading.Lock() if self.is_sqlite else None
 
@@ -106,6 +110,14 @@ class SqlDatabase:
             row = upsert(tx.connection, secrets).values(name=name, value=fresh)
             tx.connection.execute(row.on_conflict_do_nothing())
             return bytes(tx.connection.execute(select(secrets.c.value).where(secrets.c.name == name)).scalar_one())
+
+    def known_secret(self, name: str) -> bytes:
+        """Return a secret that there is; raises LookupError, for one made up here would let in whoever guesses how."""
+        with self.engine.connect() as connection:
+            value = connection.execute(select(secrets.c.value).where(secrets.c.name == name)).scalar_one_or_none()
+        if not value:
+            raise LookupError(f"The database has no secret called {name}")
+        return bytes(value)
 
     def migrate(self) -> None:
         """Bring the tables to this release's form; raises NewerDatabase where a later release has been here."""

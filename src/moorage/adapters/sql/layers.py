@@ -62,6 +62,10 @@ class SqlLayerRows:
         self._hold(repository, digest)
         return UploadId(self._connection.execute(_key, {"digest": digest}).scalar_one())
 
+    def move(self, digest: Digest, key: UploadId) -> None:
+        """Say that the bytes of content that is stored already lie under another key."""
+        self._connection.execute(update(contents).where(contents.c.digest == digest).values(key=key))
+
     def mount(self, repository: Repository, digest: Digest, at: datetime) -> None:
         """Note that the repository holds content that is stored already."""
         self._connection.execute(

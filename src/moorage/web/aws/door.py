@@ -70,6 +70,14 @@ class AwsDoor:
         """Return the answer to ``request``; never raises."""
         return replace(self._answer(request), operation=self._operation(request))
 
+    def stranger(self, request: AwsRequest) -> Answer | None:
+        """Return the refusal of a request whose headers alone say that nobody known has signed it, or None."""
+        try:
+            key = self._key(sigv4.parse(request.headers).access_key_id)
+        except Refused:
+            key = None
+        return None if key is not None and key.active else self.answer(request)
+
     def _operation(self, request: AwsRequest) -> str:
         """Return the operation that a request names, whatever becomes of it, or nothing where there is no such."""
         if target := request.header(b"x-amz-target"):

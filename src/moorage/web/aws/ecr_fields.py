@@ -8,7 +8,7 @@ from moorage.actions.images import Got
 from moorage.core.calls import Call
 from moorage.core.errors import InvalidParameter
 from moorage.core.images import Image, ImageFailure, ImageId, TagStatus
-from moorage.core.names import Registry, RepositoryName, Tag, parse_repository
+from moorage.core.names import Registry, RepositoryName, Tag, parse_repository, partition
 from moorage.core.repositories import Encryption, Mutability, Repository, TagMutability, tag_mutability
 
 Given = dict[str, Any]
@@ -46,7 +46,7 @@ def encryption(registry: Registry, given: Given | None) -> Encryption:
             raise InvalidParameter("encryptionConfiguration", "kmsKey is not allowed when encryptionType is AES256")
         return Encryption()
     # There is no KMS to ask; a name is kept in the form that ECR returns, an ARN.
-    arn = f"arn:aws:kms:{registry.region}:{registry.account}:"
+    arn = f"arn:{partition(registry.region)}:kms:{registry.region}:{registry.account}:"
     name = key or "alias/aws/ecr"
     return Encryption(given["encryptionType"], name if name.startswith("arn:") else arn + _key_resource(name))
 

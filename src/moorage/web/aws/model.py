@@ -21,7 +21,6 @@ class Operation:
     name: str
     input: Any
     output: Any
-    errors: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,15 +41,13 @@ class Service:
 
     def operation(self, name: str) -> Operation | None:
         """Return the operation of that exact name, or None."""
-        if name not in self.operations:
-            return None
-        found = self.model.operation_model(name)
-        return Operation(
-            name=name,
-            input=found.input_shape,
-            output=found.output_shape,
-            errors=frozenset(shape.metadata.get("error", {}).get("code", shape.name) for shape in found.error_shapes),
-        )
+        return _operation(self.name, name) if name in self.operations else None
+
+
+@cache
+def _operation(of: str, name: str) -> Operation:
+    found = service(of).model.operation_model(name)
+    return Operation(name=name, input=found.input_shape, output=found.output_shape)
 
 
 @cache

@@ -101,8 +101,15 @@ class OciDoor:
 
     async def answer(self, request: OciRequest) -> Answer:
         """Answer one request; nothing but ClientGone is raised."""
+        where = route(request.raw_path)
+        answer = await self._dressed(request, where)
+        if where is None or (where.kind, request.method) not in self._handlers:
+            return answer
+        return replace(answer, operation=f"{request.method} {where.kind}")
+
+    async def _dressed(self, request: OciRequest, where: Route | None) -> Answer:
         try:
-            return await self._answer(request)
+            return await self._answer(request, where)
         except TokenInvalid:
             return unauthorized(request.host, secure=request.secure)
         except InvalidParameter as error:
@@ -120,21 +127,19 @@ class OciDoor:
                 500, "UNKNOWN", "An unexpected failure; the operator's log has it under this request's id"
             )
 
-    async def _answer(self, request: OciRequest) -> Answer:
+    async def _answer(self, request: OciRequest, where: Route | None) -> Answer:
         authorization = request.headers.get(b"authorization")
         if authorization is None:
             raise TokenInvalid
         call = self._call(request, authorization)
         if call is None:
             return error_answer(400, "UNSUPPORTED", "The Authorization header is malformed")
-        where = route(request.raw_path)
         if where is None:
             return not_found()
         handler = self._handlers.get((where.kind, request.method))
         if handler is None:
             return error_answer(405, "UNSUPPORTED", "The operation is unsupported.")
-        answer = await handler(request, call, where)
-        return replace(answer, operation=f"{request.method} {where.kind}")
+        return await handler(request, call, where)
 
     async def _base(self, _request: OciRequest, call: Call, _route: Route) -> Answer:
         """Tell the holder of a token that it is good, its key and user being so."""

@@ -66,7 +66,11 @@ UNREACHABLE = (errors.ImageAlreadyExists, errors.LayerAlreadyExists)
 def refusal(error: errors.Refused) -> Answer:
     """Return the answer for a refusal from the table."""
     dressed = OCI_ERRORS[type(error)]
-    return error_answer(dressed.status, dressed.code, str(error))
+    answer = error_answer(dressed.status, dressed.code, str(error))
+    if isinstance(error, errors.InvalidLayerPart):
+        answer.headers.append((b"location", f"/v2/{error.name}/blobs/uploads/{error.upload}".encode()))
+        answer.headers.append((b"range", f"0-{max(error.last_valid_byte, 0)}".encode()))
+    return answer
 
 
 def error_answer(status: int, code: str, message: str) -> Answer:

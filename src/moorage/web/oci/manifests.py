@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from moorage.actions.images import Images
 from moorage.core.calls import Call
 from moorage.core.digests import Digest, parse_digest
-from moorage.core.errors import ManifestNotFound, ManifestTooLarge, StorageFull
+from moorage.core.errors import ManifestNotFound, ManifestTooLarge
 from moorage.core.images import Served
 from moorage.core.manifests import MAX_MANIFEST
 from moorage.core.names import Tag
@@ -33,11 +32,13 @@ class Manifests:
         name = repository(route.name)
         if is_unknown_algorithm(route.reference):
             raise ManifestNotFound
-        served = await self._pools.hot(self._images.pull, call, name, tag_or_digest(route.reference))
+        reference = tag_or_digest(route.reference)
+        served = await self._pools.hot(self._images.pull_at_once, call, name, reference)
+        if served is None:
+            served = await self._pools.rows(self._images.pull, call, name, reference)
         if request.method == "GET" and self._images.pull_is_news(call, served):
-            # A disk that is full takes no note of a pull, and is no reason to refuse it.
-            with suppress(StorageFull):
-                await self._pools.rows(self._images.note_pulls, call, [served.id])
+            # Nobody waits for the note.
+            self._pools.rows(self._images.note_pulls, call, [served.id])
         return _served(served)
 
     async def put(self, request: OciRequest, call: Call, route: Route) -> Answer:
