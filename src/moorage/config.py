@@ -3,8 +3,10 @@
 import ipaddress
 import re
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import quote
 
 from moorage.core.names import AccountId, RegistryNames, parse_account
 
@@ -78,7 +80,7 @@ def read_settings(
         port=port,
         account=parsed,
         names=RegistryNames(f"{'localhost' if _is_loopback(host) else host}:{port}", domain),
-        database=database or f"sqlite:///{data.absolute() / 'moorage.db'}",
+        database=_database(database) if database else f"sqlite:///{quote(str(data.absolute() / 'moorage.db'))}",
         workers=workers,
     )
 
@@ -98,6 +100,22 @@ def _listen(text: str) -> tuple[str, int]:
         return str(ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)), int(port)
     except ValueError:
         raise InvalidSettings(f"--listen needs an IP address or localhost, not {host!r}") from None
+
+
+def _database(url: str) -> str:
+    from sqlalchemy import make_url  # noqa: PLC0415 - takes a moment; nobody waits for it without --database
+    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415 - see above
+
+    try:
+        known = make_url(url).drivername in ("postgresql", "postgresql+psycopg")
+    except (ArgumentError, ValueError):
+        known = False
+    if not known:
+        # The URL itself is not shown, for it may hold a password.
+        raise InvalidSettings("--database must be of the form postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME")
+    if find_spec("psycopg") is None:
+        raise InvalidSettings('--database needs psycopg: pip install ".[postgresql]"')
+    return url
 
 
 def _is_loopback(host: str) -> bool:

@@ -5,6 +5,8 @@ import os
 import shutil
 import socket
 import tempfile
+import threading
+import time
 
 import click
 
@@ -16,6 +18,8 @@ STOP_SECONDS = 30
 
 def run(settings: Settings, *, json_logs: bool, log_requests: str) -> int:
     """Serve until told to stop; returns the exit status."""
+    # The store holds secrets; the folder may have been made by somebody else, with another mode than ours.
+    os.umask(0o077)
     problem = _listen_problem(settings)
     if problem:
         raise click.ClickException(problem)
@@ -40,8 +44,11 @@ def _run(settings: Settings, *, json_logs: bool, log_requests: str) -> int:
 
     try:
         made = prepare(settings)
-    except PermissionError as error:
-        raise click.ClickException(f"The data folder cannot be used: {error}") from None
+    except Exception as error:
+        problem = _store_problem(error)
+        if problem is None:
+            raise
+        raise click.ClickException(problem) from None
     if made.key:
         click.echo(
             f"Made account {made.key.user.account} with the user {made.key.user.name}; its access key is in {settings.credentials}",
@@ -62,8 +69,54 @@ def _run(settings: Settings, *, json_logs: bool, log_requests: str) -> int:
         respawn_failed_workers=True,
         workers_kill_timeout=STOP_SECONDS,
     )
-    server.serve(target_loader=lambda: build(settings), wrap_loader=False)
+    server.main_loop_interrupt = _Flag()
+    try:
+        server.serve(target_loader=lambda: build(settings), wrap_loader=False)
+    except SystemExit:
+        # A terminal sends Ctrl-C to the workers too; one that ends before it is told to has failed in granian's eyes.
+        if not server.interrupt_signal:
+            raise
     return 0
+
+
+class _Flag(threading.Event):
+    """What the main process waits for, without a lock.
+
+    Of two signals at once the second one would wait for the lock that the first one holds, or both would run in another
+    thread and nothing would wake this one.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._up = False
+
+    def set(self) -> None:
+        """Wake the main process."""
+        self._up = True
+
+    def clear(self) -> None:
+        """Take it back."""
+        self._up = False
+
+    def wait(self, timeout: float | None = None) -> bool:  # noqa: ARG002 - granian has none
+        """Wait for it."""
+        while not self._up:
+            time.sleep(0.05)
+        return True
+
+
+def _store_problem(error: Exception) -> str | None:
+    """Return why the data folder or the database cannot be used, or None where the failure is a defect of ours."""
+    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 - only a start that fails needs them
+
+    from moorage.adapters.sql.migrate import NewerDatabase  # noqa: PLC0415 - see above
+    from moorage.core.errors import StorageFull  # noqa: PLC0415 - see above
+
+    if isinstance(error, OSError | StorageFull):
+        return f"The data folder cannot be used: {error}"
+    if isinstance(error, DBAPIError):
+        return f"The database cannot be used: {' '.join(str(error.orig).split())}"
+    return str(error) if isinstance(error, NewerDatabase) else None
 
 
 def _listen_problem(settings: Settings) -> str | None:
