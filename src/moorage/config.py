@@ -3,8 +3,10 @@
 import ipaddress
 import re
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import quote
 
 from moorage.core.names import AccountId, RegistryNames, parse_account
 
@@ -98,7 +100,7 @@ def read_settings(
         port=port,
         account=parsed,
         names=RegistryNames(f"{_shown(host)}:{port}", domain),
-        database=database or f"sqlite:///{data.absolute() / 'moorage.db'}",
+        database=_database(database) if database else f"sqlite:///{quote(str(data.absolute() / 'moorage.db'))}",
         workers=workers,
         tls=None if tls_listen is None else _tls(tls_listen, data.absolute(), tls_certificate, tls_key),
     )
@@ -143,6 +145,22 @@ def _shown(host: str) -> str:
     if address.is_loopback or address.is_unspecified:
         return "localhost"
     return f"[{host}]" if address.version == 6 else host  # noqa: PLR2004 - the version of IP
+
+
+def _database(url: str) -> str:
+    from sqlalchemy import make_url  # noqa: PLC0415 - takes a moment; nobody waits for it without --database
+    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415 - see above
+
+    try:
+        known = make_url(url).drivername in ("postgresql", "postgresql+psycopg")
+    except (ArgumentError, ValueError):
+        known = False
+    if not known:
+        # The URL itself is not shown, for it may hold a password.
+        raise InvalidSettings("--database must be of the form postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME")
+    if find_spec("psycopg") is None:
+        raise InvalidSettings('--database needs psycopg: pip install ".[postgresql]"')
+    return url
 
 
 def _is_loopback(host: str) -> bool:

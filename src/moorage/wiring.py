@@ -47,6 +47,7 @@ def prepare(settings: Settings) -> FirstStart:
     The key is in its file before its row is committed, so a start that is cut short cannot leave an account without a key.
     """
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    DiskBlobs(settings.blobs)
     database = SqlDatabase(settings.database, connections=1)
     try:
         database.migrate()

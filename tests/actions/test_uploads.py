@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from moorage.adapters.blobs_disk import DiskWriter
 from moorage.core.digests import digest_of
 from moorage.core.errors import (
     AccessDenied,
@@ -18,7 +19,7 @@ from moorage.core.errors import (
     UploadBusy,
     UploadNotFound,
 )
-from moorage.core.names import Region, Registry, RepositoryName
+from moorage.core.names import Region, Registry, RepositoryName, UploadId
 from moorage.core.repositories import Encryption
 from moorage.core.uploads import MIN_PART
 from tests.actions.desk import COMPLETE, PART, Desk
@@ -153,6 +154,47 @@ def test_one_request_at_a_time_holds_an_upload(desk: Desk, app: RepositoryName, 
     assert refusal(lambda: desk.uploads.cancel(desk.admin, app, upload)) is UploadBusy
     held.close()
     assert append(desk, app, upload, b"1") == 1
+
+
+def overtaken(desk: Desk, by: Callable[[Desk], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let another process be quicker: it acts when the next request has seen the upload and does not hold it yet."""
+    other, writer = desk.beside(), desk.blobs.writer
+
+    def late(key: UploadId) -> DiskWriter:
+        monkeypatch.undo()
+        by(other)
+        other.close()
+        return writer(key)
+
+    monkeypatch.setattr(desk.blobs, "writer", late)
+
+
+def test_what_came_in_before_the_hold_was_gained_is_neither_lost_nor_taken_for_the_next_chunk(
+    desk: Desk, app: RepositoryName, upload: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overtaken(desk, lambda other: append(other, app, upload, b"one ", 0), monkeypatch)
+    assert refusal(lambda: append(desk, app, upload, b"one ", 0)) is InvalidLayerPart
+
+    overtaken(desk, lambda other: append(other, app, upload, b"two ", 4), monkeypatch)
+    append(desk, app, upload, b"three")
+    assert complete(desk, app, upload, digest_of(b"one two three"))
+
+
+@pytest.mark.parametrize("how", ["completed", "cancelled"])
+def test_an_upload_that_ended_before_the_hold_was_gained_is_not_found(
+    desk: Desk, app: RepositoryName, upload: str, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append(desk, app, upload, b"layer")
+    ends: dict[str, Callable[[Desk], Any]] = {
+        "completed": lambda other: complete(other, app, upload, digest_of(b"layer")),
+        "cancelled": lambda other: other.uploads.cancel(desk.admin, app, upload),
+    }
+    overtaken(desk, ends[how], monkeypatch)
+
+    assert refusal(lambda: append(desk, app, upload, b"more", 5)) is UploadNotFound
+    held = desk.layers.available(desk.admin, app, [digest_of(b"layer")])
+    assert (held != {}) == (how == "completed")
+    assert not held or desk.bytes_of(app, digest_of(b"layer")) == b"layer"
 
 
 def test_a_refused_hold_is_no_hold(desk: Desk, app: RepositoryName, upload: str) -> None:

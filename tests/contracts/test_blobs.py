@@ -1,19 +1,18 @@
 import hashlib
 import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from moorage.adapters import blobs_disk
 from moorage.adapters.blobs_disk import CHUNK, FLUSH, DiskBlobs
 from moorage.core.digests import digest_of
 from moorage.core.errors import UploadBusy
+from tests.contracts.processes import processes
 from tests.contracts.rows import upload_id
 from tests.contracts.written import KEY, OTHER, append, content, put, sealed, writing
 
@@ -198,6 +197,17 @@ def test_bytes_that_were_never_acknowledged_are_dropped(blobs: DiskBlobs) -> Non
     assert content(blobs) == b"one two"
 
 
+def test_bytes_written_after_the_last_keep_do_not_count(blobs: DiskBlobs) -> None:
+    with writing(blobs) as writer:
+        writer.write([b"one "])
+        writer.keep()
+        writer.write([b"lost for ever"])
+
+    with writing(blobs, 4) as writer:
+        writer.write([b"two"])
+        assert writer.seal() == digest_of(b"one two")
+
+
 def test_kept_bytes_whose_acknowledgement_failed_are_dropped_too(blobs: DiskBlobs) -> None:
     append(blobs, 0, b"one ")
     append(blobs, 4, b"two ")
@@ -236,6 +246,7 @@ STEPS = st.lists(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=STEPS, last=st.lists(st.binary(max_size=40), max_size=3), renewed=st.booleans())
 def test_however_bytes_are_split_kept_and_lost_the_digest_is_that_of_what_was_kept(
     *, steps: list[tuple[list[bytes], str]], last: list[bytes], renewed: bool
@@ -281,13 +292,10 @@ def test_a_refused_writer_leaves_no_file_open(blobs: DiskBlobs) -> None:
 
 
 def test_a_writer_of_another_process_keeps_others_out_until_the_process_ends(blobs: DiskBlobs) -> None:
-    command = [sys.executable, "-c", HOLD, str(blobs.folder), KEY]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
-        assert other.stdout
-        assert other.stdout.readline() == b"held\n"
+    with processes(HOLD, [(str(blobs.folder), KEY)]) as [other]:
+        assert other.says() == "held"
         with pytest.raises(UploadBusy):
             blobs.writer(KEY)
-        other.kill()
 
     with writing(blobs) as writer:
         assert writer.size == 0

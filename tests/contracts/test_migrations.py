@@ -1,8 +1,9 @@
 """The migrations arrive at the tables that the code knows, once, whoever else is on the way."""
 
-import subprocess
-import sys
+import sqlite3
+import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,20 +16,21 @@ from moorage.adapters.sql import migrate
 from moorage.adapters.sql.database import HEAD, SqlDatabase
 from moorage.adapters.sql.migrate import NewerDatabase
 from moorage.adapters.sql.schema import metadata
+from tests.contracts.processes import processes
 from tests.contracts.rows import HERE, add_repository
 
-ROUNDS = 6
+ROUNDS = {"sqlite": 20, "postgresql": 5}
 
 # One line in, one database migrated, so that several processes set off together.
 MIGRATE = """
 import sys
-from moorage.adapters.sql import migrate
+from moorage.adapters.sql import migrate  # takes a moment, which is over before they set off
 from moorage.adapters.sql.database import SqlDatabase
 print("ready", flush=True)
 for url in sys.stdin:
     database = SqlDatabase(url.strip(), connections=1)
     database.migrate()
-    secret = database.secret("server", b"")
+    database.secret("server", b"secret")
     database.close()
     print("done", flush=True)
 """
@@ -65,11 +67,13 @@ def described(database: SqlDatabase) -> list[tuple[str, ...]]:
     questions = [OF_SQLITE] if database.is_sqlite else [COLUMNS, CONSTRAINTS, INDEXES]
     with database.engine.connect() as connection:
         rows = [tuple(map(str, row)) for each in questions for row in connection.execute(text(each))]
-    return [(*names, _without_layout(definition)) for *names, definition in rows]
+    return [(*names, *_parts(definition)) for *names, definition in rows]
 
 
-def _without_layout(definition: str) -> str:
-    return " ".join(definition.split()).replace("( ", "(").replace(" )", ")").replace('"', "")
+def _parts(definition: str) -> list[str]:
+    """Return what a definition says, whatever its layout and the order of its constraints."""
+    plain = " ".join(definition.split()).replace("( ", "(").replace(" )", ")").replace('"', "")
+    return sorted(plain.removesuffix(")").split(", "))
 
 
 def test_the_migrated_tables_are_those_that_the_code_knows(empty: SqlDatabase) -> None:
@@ -148,40 +152,44 @@ def test_a_migration_that_fails_leaves_nothing_half_done(empty: SqlDatabase) -> 
     assert version(empty) == HEAD
 
 
-@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def test_a_new_sqlite_file_that_another_process_is_just_writing_to_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "new.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        waits: list[float] = []
+
+        def let_go(seconds: float) -> None:
+            waits.append(seconds)
+            other.rollback()
+
+        monkeypatch.setattr(time, "sleep", let_go)
+        database = SqlDatabase(f"sqlite:///{path}", connections=1)
+        database.migrate()
+
+    assert len(waits) == 1
+    assert version(database) == HEAD
+    database.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_processes_that_migrate_an_empty_database_at_once_all_succeed(
     kind: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     urls = [
-        f"sqlite:///{tmp_path / f'{number}.db'}" if kind == "sqlite" else _another(request) for number in range(ROUNDS)
+        f"sqlite:///{tmp_path / f'{number}.db'}" if kind == "sqlite" else _another(request)
+        for number in range(ROUNDS[kind])
     ]
-    migrating = [
-        subprocess.Popen(
-            [sys.executable, "-c", MIGRATE],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(3)
-    ]
-    _all_say(migrating, "ready\n")
-    for url in urls:
-        for each in migrating:
-            assert each.stdin
-            each.stdin.write(f"{url}\n")
-            each.stdin.flush()
-        _all_say(migrating, "done\n")
-    assert [(each.communicate()[1], each.returncode) for each in migrating] == [("", 0)] * len(migrating)
+    with processes(MIGRATE, [()] * 3) as migrating:
+        assert [each.says() for each in migrating] == ["ready"] * 3
+        for url in urls:
+            for each in migrating:
+                each.tell(url)
+            assert [each.says() for each in migrating] == ["done"] * 3
 
     for url in urls:
         database = SqlDatabase(url, connections=1)
         assert version(database) == HEAD
         database.close()
-
-
-def _all_say(processes: list[subprocess.Popen[str]], line: str) -> None:
-    for each in processes:
-        assert each.stdout
-        said = each.stdout.readline()
-        assert said == line, each.communicate()[1]

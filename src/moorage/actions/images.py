@@ -110,7 +110,7 @@ class Images:
             for image in images:
                 with self._database.write(durable=False) as tx:
                     tx.images.record_pull(image, call.at)
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever it is, the pull is served
             _log.exception("request %s: a pull could not be noted", call.request_id)
 
     def get(self, call: Call, name: RepositoryName, ids: list[ImageId]) -> tuple[list[Got], list[ImageFailure]]:

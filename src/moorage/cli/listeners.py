@@ -12,6 +12,7 @@ import os
 import signal
 import ssl
 import threading
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -23,6 +24,7 @@ from granian.http import HTTP1Settings
 
 from moorage.adapters.authority import AuthorityFolder
 from moorage.config import Settings, Tls
+from moorage.web.app import App
 from moorage.wiring import build
 
 STOP_SECONDS = 30
@@ -62,7 +64,39 @@ class Listener:
             # TLS 1.2 for Java 8 and older tools; rustls offers nothing weak in it.
             ssl_protocol_min=SSLProtocols.tls12,
         )
-        server.serve(target_loader=partial(build, self.settings), wrap_loader=False)
+        server.main_loop_interrupt = _Flag()
+        try:
+            server.serve(target_loader=partial(_built, self.settings), wrap_loader=False)
+        except SystemExit:
+            # A terminal sends Ctrl-C to the workers too; one that ends before it is told to has failed in granian's eyes.
+            if not server.interrupt_signal:
+                raise
+
+
+class _Flag(threading.Event):
+    """What the main process waits for, without a lock.
+
+    Of two signals at once the second one would wait for the lock that the first one holds, or both would run in another
+    thread and nothing would wake this one.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._up = False
+
+    def set(self) -> None:
+        """Wake the main process."""
+        self._up = True
+
+    def clear(self) -> None:
+        """Take it back."""
+        self._up = False
+
+    def wait(self, timeout: float | None = None) -> bool:  # noqa: ARG002 - granian has none
+        """Wait for it."""
+        while not self._up:
+            time.sleep(0.05)
+        return True
 
 
 class Beside:
@@ -93,9 +127,19 @@ class Beside:
             os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _serve_tls(listener: Listener) -> None:
-    # Should the process that started this one be killed, this one ends too (Linux man page, PR_SET_PDEATHSIG(2const)).
+def _end_with_parent() -> None:
+    """Should the process that started this one be killed, this one ends too (Linux man page, PR_SET_PDEATHSIG(2const))."""
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
+def _built(settings: Settings) -> App:
+    """Build the application in a worker."""
+    _end_with_parent()
+    return build(settings)
+
+
+def _serve_tls(listener: Listener) -> None:
+    _end_with_parent()
     logging.config.dictConfig(listener.log_config)
     threading.Thread(target=_keep_fresh, args=(listener,), daemon=True, name="certificate").start()
     listener.serve()

@@ -13,6 +13,8 @@ from moorage.config import Settings
 
 def run(settings: Settings, *, json_logs: bool, log_requests: str) -> int:
     """Serve until told to stop; returns the exit status."""
+    # The store holds secrets; the folder may have been made by somebody else, with another mode than ours.
+    os.umask(0o077)
     for host, port, option in _addresses(settings):
         problem = _listen_problem(host, port, option)
         if problem:
@@ -36,8 +38,11 @@ def _run(settings: Settings, *, json_logs: bool, log_requests: str) -> int:
 
     try:
         made = prepare(settings)
-    except PermissionError as error:
-        raise click.ClickException(f"The data folder cannot be used: {error}") from None
+    except Exception as error:
+        problem = _store_problem(error)
+        if problem is None:
+            raise
+        raise click.ClickException(problem) from None
     if made.key:
         click.echo(
             f"Made account {made.key.user.account} with the user {made.key.user.name}; its access key is in {settings.credentials}",
@@ -59,6 +64,20 @@ def _run(settings: Settings, *, json_logs: bool, log_requests: str) -> int:
 def _addresses(settings: Settings) -> list[tuple[str, int, str]]:
     plain = (settings.host, settings.port, "--listen")
     return [plain, (settings.tls.host, settings.tls.port, "--tls-listen")] if settings.tls else [plain]
+
+
+def _store_problem(error: Exception) -> str | None:
+    """Return why the data folder or the database cannot be used, or None where the failure is a defect of ours."""
+    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 - only a start that fails needs them
+
+    from moorage.adapters.sql.migrate import NewerDatabase  # noqa: PLC0415 - see above
+    from moorage.core.errors import StorageFull  # noqa: PLC0415 - see above
+
+    if isinstance(error, OSError | StorageFull):
+        return f"The data folder cannot be used: {error}"
+    if isinstance(error, DBAPIError):
+        return f"The database cannot be used: {' '.join(str(error.orig).split())}"
+    return str(error) if isinstance(error, NewerDatabase) else None
 
 
 def _listen_problem(host: str, port: int, option: str) -> str | None:

@@ -6,6 +6,7 @@ action names) and nowhere else.
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -73,7 +74,7 @@ class SqlDatabase:
         self.engine = (
             _sqlite(url, connections)
             if self.is_sqlite
-            else create_engine(url, pool_size=connections, pool_pre_ping=True)
+            else create_engine(url, pool_size=connections, pool_pre_ping=True, hide_parameters=True)
         )
         # SQLite lets one writer in and makes the others poll; within a process they queue here instead.
         self._turn = threading.Lock() if self.is_sqlite else None
@@ -149,15 +150,15 @@ def _disk_full_refused() -> Iterator[None]:
 
 def _sqlite(url: str, connections: int) -> Engine:
     engine = create_engine(
-        url, pool_size=connections, max_overflow=0, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}
+        url, pool_size=connections, max_overflow=0, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}, hide_parameters=True
     )
 
     @event.listens_for(engine, "connect")
     def _opened(connection: sqlite3.Connection, _record: Any) -> None:
         # Transactions are begun below, not by the driver's guess at what a statement does.
         connection.isolation_level = None
+        _use_wal(connection)
         for pragma in (
-            "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",
             "cache_size=-16000",
@@ -171,3 +172,17 @@ def _sqlite(url: str, connections: int) -> Engine:
             connection.exec_driver_sql(statement)
 
     return engine
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Put the file into WAL mode, where it is not; SQLite itself does not wait for another process that does the same."""
+    end = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+        else:
+            return

@@ -1,0 +1,73 @@
+"""One mortal server for the whole folder: it is started some hundred times, on one data folder."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.clients.people import admin, client, login_password
+from tests.clients.registry import Registry
+from tests.durability.kept import broken
+from tests.durability.mortal import Memory, MortalServer
+
+
+class Mortal:
+    """A mortal server, its administrator at both doors, and what they were promised."""
+
+    def __init__(self, server: MortalServer, ecr: Any) -> None:
+        self.server = server
+        self.ecr = ecr
+        self.registry = Registry(server.port, login_password(ecr))
+        self.memories: list[Memory] = []
+
+    def client(self) -> Memory:
+        """Return one more client that remembers."""
+        self.memories.append(Memory(self.registry))
+        return self.memories[-1]
+
+    def restart(self) -> None:
+        """End the server, where it still runs, and start it on what is left."""
+        self.server.kill()
+        self.server.live_on()
+        self.server.start()
+
+    def look(self, *memories: Memory) -> None:
+        """See that everything is whole, and as it was promised."""
+        if not any(arg == "--database" for arg in self.server.args):
+            assert broken(self.server.data) == []
+        for memory in memories:
+            memory.check()
+
+
+@contextmanager
+def running(folder: Path, *args: str) -> Iterator[Mortal]:
+    server = MortalServer(folder, *args)
+    try:
+        with client(server.start(), "ecr", admin(server)) as ecr:
+            yield Mortal(server, ecr)
+    finally:
+        server.kill()
+
+
+@pytest.fixture(scope="session")
+def shared_mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mortal]:
+    with running(tmp_path_factory.mktemp("mortal")) as mortal:
+        yield mortal
+
+
+@pytest.fixture
+def mortal(shared_mortal: Mortal, request: pytest.FixtureRequest) -> Iterator[Mortal]:
+    """The server, which runs, and which each test may leave dead."""
+    request.node.user_properties.append(("log", str(shared_mortal.server.log)))
+    if not shared_mortal.server.ready():
+        shared_mortal.restart()
+    yield shared_mortal
+    shared_mortal.server.live_on()
+
+
+@pytest.fixture
+def mortal_on_postgresql(tmp_path: Path, postgres: Callable[[], str]) -> Iterator[Mortal]:
+    with running(tmp_path, "--database", postgres()) as mortal:
+        yield mortal

@@ -1,0 +1,272 @@
+"""What cannot be served is refused in one sentence, before anything is served, and never with a traceback."""
+
+import os
+import socket
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.engines.programs import Missing, found, free_port, run
+from tests.engines.server import Server
+from tests.server.serving import refusal
+
+pytestmark = pytest.mark.slow
+
+
+def serve(data: Path, *args: str) -> tuple[int, str]:
+    """Return the refusal of a server of that folder on a free port."""
+    return refusal("serve", "--data", str(data), "--listen", f"127.0.0.1:{free_port()}", *args)
+
+
+class WideServer(Server):
+    """A server on every address of the machine."""
+
+    def _where(self) -> list[str]:
+        return ["--data", str(self.data), "--listen", f"0.0.0.0:{self.port}", "--insecure-listen"]
+
+
+@pytest.fixture
+def read_only(tmp_path: Path) -> Iterator[Path]:
+    """A folder that even root cannot write to."""
+    if os.geteuid() != 0:
+        pytest.fail(str(Missing("a read-only file system needs root: run the tests as root")), pytrace=False)
+    folder = tmp_path / "read-only"
+    folder.mkdir()
+    run([found("mount", remedy="apt-get install mount"), "-t", "tmpfs", "-o", "ro,size=1m", "tmpfs", folder])
+    yield folder
+    run(["umount", folder])
+
+
+# --- where it listens ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "[::]", "[2001:db8::1]"])
+def test_an_address_beyond_the_loopback_needs_a_word_of_consent(host: str, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+
+    assert refusal("serve", "--data", str(data), "--listen", f"{host}:4510") == (
+        2,
+        (
+            f"--listen {host}:4510 is beyond loopback and there is no TLS: secrets would cross the network in the clear. "
+            "Listen on 127.0.0.1 behind a proxy that does TLS, or add --insecure-listen to do it anyway."
+        ),
+    )
+    assert not data.exists()
+
+
+def test_with_that_word_a_server_listens_on_every_address(tmp_path: Path) -> None:
+    server = WideServer(tmp_path).start()
+    try:
+        assert f"Listening at: http://0.0.0.0:{server.port}\n" in server.log.read_text()
+        assert server.env()["AWS_ENDPOINT_URL"] == server.url
+    finally:
+        server.kill()
+
+
+def test_a_port_that_is_taken_is_refused(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        assert refusal("serve", "--data", str(tmp_path), "--listen", f"127.0.0.1:{port}") == (
+            1,
+            f"Something else listens on 127.0.0.1:{port}. Choose another port with --listen 127.0.0.1:PORT.",
+        )
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_the_port_of_another_moorage_is_refused(
+    workers: str, start_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    first = start_server("--workers", workers)
+    where = f"127.0.0.1:{first.port}"
+
+    status, sentence = refusal("serve", "--data", str(tmp_path / "second"), "--listen", where, "--workers", workers)
+
+    assert (status, sentence.split(". ")[0]) == (1, f"Something else listens on {where}")
+    assert first.ready()
+
+
+def test_an_address_that_is_not_this_machines_is_refused(tmp_path: Path) -> None:
+    where = "192.0.2.1:4510"
+
+    assert refusal("serve", "--data", str(tmp_path), "--listen", where, "--insecure-listen") == (
+        1,
+        f"Cannot listen on {where}: Cannot assign requested address. Choose another address with --listen.",
+    )
+
+
+# --- the data folder ----------------------------------------------------------------------------------------------------
+
+
+def test_a_file_where_the_data_folder_should_be_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    assert serve(tmp_path / "file") == (
+        2,
+        f"Invalid value for '--data': Directory '{tmp_path / 'file'}' is a file.",
+    )
+
+
+def test_a_data_folder_below_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    data = tmp_path / "file" / "data"
+
+    assert serve(data) == (1, f"The data folder cannot be used: [Errno 20] Not a directory: '{data}'")
+
+
+def test_a_file_where_the_bytes_should_go_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "blobs").touch()
+
+    assert serve(tmp_path) == (1, f"The data folder cannot be used: [Errno 17] File exists: '{tmp_path / 'blobs'}'")
+    assert not (tmp_path / "credentials.json").exists()
+
+
+@pytest.mark.parametrize("below", [".", "data"])
+def test_a_data_folder_that_cannot_be_written_is_refused(below: str, read_only: Path) -> None:
+    status, sentence = serve(read_only / below)
+
+    assert status == 1
+    assert sentence.startswith("The data folder cannot be used: [Errno 30] Read-only file system: ")
+
+
+def test_a_store_that_can_no_longer_be_written_is_refused(own_server: Server) -> None:
+    own_server.stop()
+    run(["mount", "--bind", "-o", "ro", own_server.data, own_server.data])
+    try:
+        status, sentence = serve(own_server.data)
+    finally:
+        run(["umount", own_server.data])
+
+    assert status == 1
+    assert "cannot be used: " in sentence
+    assert own_server.start().ready()
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+    database = tmp_path / "moorage.db"
+    database.write_bytes(b"no database" * 1000)
+
+    assert serve(tmp_path) == (1, "The database cannot be used: file is not a database")
+    assert database.read_bytes() == b"no database" * 1000
+
+
+def test_a_data_folder_of_a_newer_release_is_refused_and_left_alone(own_server: Server) -> None:
+    own_server.stop()
+    key = (own_server.data / "credentials.json").read_bytes()
+    with closing(sqlite3.connect(own_server.data / "moorage.db")) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+    kept = {path.name: path.read_bytes() for path in own_server.data.glob("*.*")}
+
+    status, sentence = serve(own_server.data)
+
+    assert (status, sentence.split(": ")[0]) == (1, "The database is of a later release of Moorage")
+    assert {path.name: path.read_bytes() for path in own_server.data.glob("*.*")} == kept
+    assert (own_server.data / "credentials.json").read_bytes() == key
+
+
+# --- the database -------------------------------------------------------------------------------------------------------
+
+
+def test_a_database_that_cannot_be_reached_is_refused_without_its_password(tmp_path: Path) -> None:
+    url = f"postgresql+psycopg://moorage:open-sesame@127.0.0.1:{free_port()}/moorage"
+
+    status, sentence = serve(tmp_path, "--database", url)
+
+    assert status == 1
+    assert sentence.startswith("The database cannot be used: connection failed: ")
+    assert "Connection refused" in sentence
+    assert "open-sesame" not in sentence
+
+
+def test_a_database_that_is_not_there_is_refused(postgres: Callable[[], str], tmp_path: Path) -> None:
+    url = postgres().rpartition("/")[0] + "/nowhere"
+
+    status, sentence = serve(tmp_path, "--database", url)
+
+    assert status == 1
+    assert 'database "nowhere" does not exist' in sentence
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "nonsense",
+        "/var/lib/moorage.db",
+        "sqlite:////tmp/other.db",
+        "mysql://moorage:open-sesame@127.0.0.1/moorage",
+        "postgresql+nosuch://moorage:open-sesame@127.0.0.1/moorage",
+        "postgresql+psycopg://moorage:open-sesame@127.0.0.1:port/moorage",
+        "postgresql+psycopg:moorage:open-sesame@127.0.0.1/moorage",
+    ],
+)
+def test_a_malformed_database_url_is_refused_and_never_shown(url: str, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+
+    assert serve(data, "--database", url) == (
+        2,
+        "--database must be of the form postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME",
+    )
+    assert not data.exists()
+
+
+def test_a_database_url_with_an_option_that_nobody_knows_is_refused(tmp_path: Path) -> None:
+    status, sentence = serve(tmp_path, "--database", "postgresql+psycopg://moorage@127.0.0.1:1/moorage?colour=blue")
+
+    assert (status, sentence) == (1, 'The database cannot be used: invalid connection option "colour"')
+
+
+# --- options and the environment ----------------------------------------------------------------------------------------
+
+BAD = {
+    ("listen", "127.0.0.1"): "--listen must be of the form HOST:PORT, not '127.0.0.1'",
+    ("listen", ":4510"): "--listen must be of the form HOST:PORT, not ':4510'",
+    ("listen", "127.0.0.1:0"): "--listen must be of the form HOST:PORT, not '127.0.0.1:0'",
+    ("listen", "127.0.0.1:65536"): "--listen must be of the form HOST:PORT, not '127.0.0.1:65536'",
+    ("listen", "127.0.0.1:http"): "--listen must be of the form HOST:PORT, not '127.0.0.1:http'",
+    ("listen", "example.com:80"): "--listen needs an IP address or localhost, not 'example.com'",
+    ("account", "12345"): "--account must be twelve digits, not '12345'",
+    ("account", "12345678901x"): "--account must be twelve digits, not '12345678901x'",
+    ("domain", "https://example.com"): "--domain must be a host name with or without a port, not 'https://example.com'",
+    ("domain", "example.com/path"): "--domain must be a host name with or without a port, not 'example.com/path'",
+    ("workers", "0"): "Invalid value for '--workers': 0 is not in the range 1<=x<=64.",
+    ("workers", "65"): "Invalid value for '--workers': 65 is not in the range 1<=x<=64.",
+    ("workers", "two"): "Invalid value for '--workers': 'two' is not a valid integer range.",
+    ("log-format", "xml"): "Invalid value for '--log-format': 'xml' is not one of 'plain', 'json'.",
+    ("log-requests", "some"): "Invalid value for '--log-requests': 'some' is not one of 'all', 'changes', 'none'.",
+}
+
+
+@pytest.mark.parametrize(("option", "value"), BAD)
+def test_a_bad_option_is_refused_and_nothing_is_made(option: str, value: str, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+
+    assert refusal("serve", "--data", str(data), f"--{option}", value) == (2, BAD[option, value])
+    assert not data.exists()
+
+
+@pytest.mark.parametrize(("option", "value"), BAD)
+def test_a_bad_variable_is_refused_as_the_option_is(option: str, value: str, tmp_path: Path) -> None:
+    variable = "MOORAGE_SERVE_" + option.upper().replace("-", "_")
+    data = tmp_path / "data"
+
+    assert refusal("serve", environment={"MOORAGE_SERVE_DATA": str(data), variable: value}) == (2, BAD[option, value])
+    assert not data.exists()
+
+
+def test_consent_that_is_neither_yes_nor_no_is_refused(tmp_path: Path) -> None:
+    status, sentence = refusal(
+        "serve", "--data", str(tmp_path), environment={"MOORAGE_SERVE_INSECURE_LISTEN": "perhaps"}
+    )
+
+    assert status == 2
+    assert sentence.startswith("Invalid value for '--insecure-listen': 'perhaps' is not a valid boolean.")
+
+
+def test_an_option_or_a_command_that_there_is_not_is_refused(tmp_path: Path) -> None:
+    assert refusal("serve", "--data", str(tmp_path), "--colour") == (2, "No such option '--colour'.")
+    assert refusal("sail") == (2, "No such command 'sail'.")
+    assert refusal("serve", "here") == (2, "Got unexpected extra argument (here)")
