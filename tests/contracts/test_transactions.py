@@ -128,7 +128,7 @@ def test_an_sqlite_file_that_may_not_grow_refuses_undoes_and_goes_on(tmp_path: P
 
 def test_who_locks_a_repository_changes_what_nobody_else_does(database: SqlDatabase, app: Repository) -> None:
     def count(each: SqlDatabase) -> None:
-        with each.write(durable=False) as tx:
+        with each.write() as tx:
             locked = tx.repositories.lock(HERE, app.name)
             assert locked
             number = int(tx.repositories.tags(locked).get("count", "0"))

@@ -5,9 +5,10 @@ import json
 import random
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 
@@ -53,6 +54,13 @@ class Place:
         for pusher in self.pushers:
             pusher.memory.check()
 
+    def steps(self) -> int:
+        """Return how many steps were acknowledged."""
+        return sum(pusher.steps for pusher in self.pushers)
+
+    def has_come_to(self, steps: int) -> bool:
+        return self.steps() >= steps
+
 
 class Pusher:
     """A client that pushes to one repository."""
@@ -60,7 +68,7 @@ class Pusher:
     def __init__(self, repository: str, memory: Memory) -> None:
         self.repository = repository
         self.memory = memory
-        self.pushed = 0
+        self.steps = 0
         self._numbers = itertools.count()
 
     def blob(self, content: bytes) -> None:
@@ -89,15 +97,16 @@ class Pusher:
                 layer, config = contents.randbytes(200_000), json.dumps([self.repository, number]).encode()
                 shared = f"layer of everybody's {number} ".encode() * 2000
                 manifest, tag = image_manifest(config, layer, shared), f"n{number}"
-                self.blob_in_chunks(layer)
-                self.blob(shared)
-                self.blob(config)
-                self.put(manifest, tag)
-                self.put(manifest, "latest")
-                if before:
-                    self.delete(*before)
+                steps: list[Callable[[], None]] = [
+                    partial(self.blob_in_chunks, layer),
+                    *(partial(self.blob, content) for content in (shared, config)),
+                    *(partial(self.put, manifest, name) for name in (tag, "latest")),
+                    *([partial(self.delete, *before)] if before else []),
+                ]
+                for step in steps:
+                    step()
+                    self.steps += 1
                 before = manifest, tag
-                self.pushed += 1
 
     def _uploads(self, content: bytes) -> str:
         return f"/v2/{self.repository}/blobs/uploads/?digest={digest_of(content)}"
@@ -173,10 +182,11 @@ def test_kills_at_any_instant_of_pushes_at_once_lose_nothing_and_leave_nothing_h
                 threads.submit(pusher.push_until_it_dies, random.Random(f"{kill} {pusher.repository}"))
                 for pusher in place.pushers
             ]
-            time.sleep(instants.uniform(0, 0.3))
+            # So many steps on, however fast the machine is, and then anywhere within a step.
+            goal = place.steps() + instants.randrange(40)
+            assert wait_until(partial(place.has_come_to, goal), seconds=60, pause=0.001)
+            time.sleep(instants.uniform(0, 0.02))
             place.server.kill()
             for each in pushing:
                 each.result()
             place.kill_and_look()
-
-    assert sum(pusher.pushed for pusher in place.pushers) > KILLS

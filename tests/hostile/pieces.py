@@ -81,7 +81,7 @@ def documents(draw: st.DrawFn, name: str, operation: str, upload: str) -> Any:
 
 def spoilt(draw: st.DrawFn, body: bytes) -> bytes:
     """Return the body, and now and then one with bytes cut out, put in, or repeated."""
-    if draw(st.integers(0, 4)):
+    if draw(st.integers(0, 2)):
         return body
     at, length = draw(st.integers(0, len(body))), draw(st.integers(0, 8))
     inserted = draw(
