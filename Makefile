@@ -24,7 +24,6 @@ help: ## list these targets
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1@\2/p' $(MAKEFILE_LIST) | awk -F@ '{ printf "%-18s%s\n", $$1, $$2 }'
 
 serve: .venv/.runtime ## run Moorage on 127.0.0.1:4510, its data in moorage-data/
-	mkdir -p $(DATA)
 	exec $(BIN)/moorage serve --data $(DATA) --listen $(LISTEN)
 
 check: .venv/.dev ## format, lint, types, rooms and the fast tests; needs Python packages only

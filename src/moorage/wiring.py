@@ -19,7 +19,7 @@ from moorage.adapters.blobs_disk import DiskBlobs
 from moorage.adapters.files import replace_file
 from moorage.adapters.sql.database import SqlDatabase
 from moorage.adapters.sql.hot import SqlHotReads
-from moorage.config import Settings
+from moorage.config import InvalidSettings, Settings
 from moorage.core.identities import AccessKey
 from moorage.core.names import UploadId
 from moorage.web.app import App
@@ -103,11 +103,17 @@ def _check(database: SqlDatabase, folder: Path) -> None:
     """Raise where rows cannot be read or bytes cannot be written."""
     with database.read() as tx:
         tx.identities.key("")
-    if not os.access(folder, os.W_OK):
-        raise PermissionError(f"{folder} cannot be written to")
+    probe = folder / f".ready-{os.getpid()}"
+    try:
+        probe.write_bytes(bytes(4096))
+    finally:
+        probe.unlink(missing_ok=True)
 
 
 def _write_key(path: Path, key: AccessKey) -> None:
+    """Keep the first key; raises InvalidSettings rather than write over that of another account."""
+    if path.exists() and (known := json.loads(path.read_text())["Account"]) != key.user.account:
+        raise InvalidSettings(f"--account {key.user.account} is not the account of this data folder, which is {known}")
     document = {
         "Account": key.user.account,
         "UserName": key.user.name,

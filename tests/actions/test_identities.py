@@ -603,3 +603,16 @@ def test_only_who_may_act_on_a_user_learns_that_there_is_none(identities: Identi
         identities.user(admin, "nobody")
     with pytest.raises(AccessDenied):
         identities.user(ada, "nobody")
+
+
+@pytest.mark.parametrize("key", ["aws:ResourceTag/env", "ecr:ResourceTag/env", "AWS:resourcetag/env"])
+def test_a_condition_on_resource_tags_is_refused_for_it_could_not_be_decided(identities: Identities, key: str) -> None:
+    admin = call_of(start(identities))
+    identities.create_user(admin, "tagger")
+    denies = {
+        "Version": "2012-10-17",
+        "Statement": {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"StringEquals": {key: "x"}}},
+    }
+
+    with pytest.raises(MalformedPolicy, match="not supported yet"):
+        identities.put_inline(admin, "tagger", "guard", json.dumps(denies))

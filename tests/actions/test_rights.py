@@ -31,6 +31,8 @@ NOUNS = (Identities, Images, Layers, Repositories, Tokens, Uploads)
 WITHOUT_A_RIGHT = {
     "Identities.bootstrap": "the server's own, before there is a caller",
     "Identities.caller": "whoever has a good key may know whose it is, as in STS",
+    "Images.pull_at_once": "allows only what was remembered as allowed; else pull decides",
+    "Layers.one_at_once": "allows only what was remembered as allowed; else one decides",
     "Images.pull_is_news": "looks at an image that the caller was given",
     "Images.note_pulls": "follows a pull that was allowed",
     "Layers.signed": "the signed URL is the proof",
@@ -276,7 +278,7 @@ def test_the_right_that_a_refusal_names_is_enough_to_be_refused_no_more(
     scene: Scene, method: str, action: str, resource: str, ask: Ask
 ) -> None:
     allowed = scene.desk.someone(action, resource=resource if resource.startswith("arn:") else "*")
-    further = {"Repositories.create": "ecr:TagResource", "Uploads.start_at_once": PART}
+    further = {"Repositories.create": "ecr:TagResource", "Uploads.start_at_once": PART, "Uploads.complete": PART}
     refusal: Refused | None = None
     with closing(scene.session):
         try:

@@ -1,5 +1,8 @@
+import errno
+import os
 import uuid
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -255,6 +258,59 @@ def test_a_layer_that_is_there_is_not_new_and_its_bytes_are_kept_once(desk: Desk
     assert news == [True, False, True]
     assert list(desk.files().values()) == [len(content)]
     assert desk.bytes_of(other, digest_of(content)) == content
+
+
+@pytest.mark.parametrize("left", [None, b"", b"half of it"])
+def test_a_layer_whose_bytes_were_lost_is_whole_again_when_it_is_pushed_again(
+    desk: Desk, app: RepositoryName, left: bytes | None
+) -> None:
+    content = b"a layer that was whole"
+    desk.complete(desk.received(app, content), content)
+    [lost] = (path for path in desk.blobs.folder.rglob("*") if path.is_file())
+    lost.unlink()
+    if left is not None:
+        lost.write_bytes(left)
+
+    desk.complete(desk.received(app, content), content)
+
+    assert desk.bytes_of(app, digest_of(content)) == content
+
+
+def test_an_upload_whose_bytes_could_not_be_synced_is_over(
+    desk: Desk, app: RepositoryName, upload: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(_file: int) -> None:
+        raise OSError(errno.EIO, "no")
+
+    append(desk, app, upload, b"layer")
+    monkeypatch.setattr(os, "fdatasync", failing)
+    with pytest.raises(OSError, match="no"):
+        complete(desk, app, upload, digest_of(b"layer"))
+    monkeypatch.undo()
+
+    assert desk.files() == {}
+    assert refusal(lambda: complete(desk, app, upload, digest_of(b"layer"))) is UploadNotFound
+
+
+def test_bytes_that_come_with_the_completion_need_the_right_to_send(desk: Desk, app: RepositoryName) -> None:
+    upload = desk.uploads.start(desk.admin, app).id
+    completer = desk.someone(COMPLETE)
+    session = desk.uploads.resume(completer, app, upload, None, COMPLETE)
+    session.write([b"layer"])
+
+    with closing(session), pytest.raises(AccessDenied, match=PART):
+        desk.uploads.complete(completer, session, (digest_of(b"layer"),), parts=False)
+    assert desk.layers.available(desk.admin, app, [digest_of(b"layer")]) == {}
+
+
+def test_a_hash_is_not_believed_of_bytes_that_somebody_else_has_written(
+    desk: Desk, app: RepositoryName, upload: str
+) -> None:
+    append(desk, app, upload, b"these bytes")
+    [file] = (path for path in desk.blobs.folder.rglob("*") if path.is_file())
+    file.write_bytes(b"other bytes")
+
+    assert complete(desk, app, upload, digest_of(b"other bytes"))
 
 
 def test_what_was_cancelled_is_gone(desk: Desk, app: RepositoryName, upload: str) -> None:

@@ -59,8 +59,8 @@ def test_a_backup_made_as_the_page_says_is_a_whole_registry(reader: Reader, own_
     run_page("running.md", reader, own_server)
     restored = Server(tmp_path / "restored")
     restored.data.mkdir(parents=True)
-    shutil.copy(reader.folder / "backup.db", restored.data / "moorage.db")
-    shutil.copytree(reader.folder / "backup-blobs", restored.data / "blobs")
+    shutil.copy(reader.folder / "backup" / "moorage.db", restored.data / "moorage.db")
+    shutil.copytree(reader.folder / "backup" / "blobs", restored.data / "blobs")
     restored.start()
     try:
         registry = Registry(restored.port, password)

@@ -207,12 +207,14 @@ def _well_formed(headers: Headers) -> None:
 def looked_at(request: Request, answer: Answer) -> Answer:
     """Return an answer of one of the doors, after looking at all that an answer of that door must have."""
     assert answer.status < 500, (request, answer)
-    if request.path.startswith(b"/v2"):
+    if request.path == b"/v2" or request.path.startswith(b"/v2/"):
         assert answer.headers["docker-distribution-api-version"] == "registry/2.0"
         if answer.status == 401:
             assert answer.headers["www-authenticate"].startswith("Basic realm=")
         elif answer.status >= 400 and not (answer.status == 416 and "content-range" in answer.headers):
             oci_error(answer, request.method)
+    elif request.path != b"/" or request.method == "GET":
+        assert answer.headers["content-type"].startswith("text/plain")
     elif answer.status >= 400:
         code = aws_error(answer)[1]
         assert code not in ("no refusal", "ServerException", "InternalFailure")

@@ -29,12 +29,15 @@ RUNNING_HASHES = 10_000
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
+Stamp = tuple[int, int, int, int]
+
+
 class DiskBlobs:
     """The port Blobs on a local file system."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._hashes: OrderedDict[UploadId, tuple[int, hashlib._Hash]] = OrderedDict()
+        self._hashes: OrderedDict[UploadId, tuple[Stamp, hashlib._Hash]] = OrderedDict()
         self._lock = threading.Lock()
         self._durable_folders: set[str] = set()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -88,18 +91,16 @@ class DiskBlobs:
         self.forget_hash(key)
         self.location(key).unlink(missing_ok=True)
 
-    def running_hash(self, key: UploadId, size: int) -> "hashlib._Hash | None":
-        """Return a copy of the hash of the first ``size`` bytes where it is known."""
-        if size == 0:
-            return hashlib.sha256()
+    def running_hash(self, key: UploadId, stamp: Stamp) -> "hashlib._Hash | None":
+        """Return a copy of the hash of a file's bytes where it is known and nobody has written to them since."""
         with self._lock:
             known = self._hashes.get(key)
-            return known[1].copy() if known and known[0] == size else None
+            return known[1].copy() if known and known[0] == stamp else None
 
-    def remember_hash(self, key: UploadId, size: int, running: "hashlib._Hash") -> None:
-        """Keep the hash of the first ``size`` bytes for the next request."""
+    def remember_hash(self, key: UploadId, stamp: Stamp, running: "hashlib._Hash") -> None:
+        """Keep the hash of a file's bytes for the next request."""
         with self._lock:
-            self._hashes[key] = (size, running.copy())
+            self._hashes[key] = (stamp, running.copy())
             self._hashes.move_to_end(key)
             while len(self._hashes) > RUNNING_HASHES:
                 self._hashes.popitem(last=False)
@@ -131,10 +132,11 @@ class DiskWriter:
 
     def start(self, offset: int) -> None:
         """Go on from ``offset``; what lies beyond it was never acknowledged and is dropped."""
+        known = self._blobs.running_hash(self._key, _stamp(self._file, offset))
+        self._hash = hashlib.sha256() if offset == 0 else known
         if self.size > offset:
             os.ftruncate(self._file, offset)
         self._started = self._offset = self._flushing = offset
-        self._hash = self._blobs.running_hash(self._key, offset)
 
     def write(self, chunks: Sequence[bytes]) -> None:
         """Append bytes, at most 1024 pieces at once, and hash them; raises StorageFull, and then gives back what was taken."""
@@ -165,7 +167,9 @@ class DiskWriter:
     def keep(self) -> None:
         """Let what was written count: the next writer of this process goes on without reading it again."""
         if self._hash is not None:
-            self._blobs.remember_hash(self._key, self._offset, self._hash)
+            self._blobs.remember_hash(self._key, _stamp(self._file, self._offset), self._hash)
+        else:
+            self._blobs.forget_hash(self._key)
 
     def seal(self) -> Digest:
         """Make all bytes durable and return their digest."""
@@ -178,13 +182,18 @@ class DiskWriter:
             sync_folder(self._blobs.location(self._key).parent)
         except OSError as error:
             raise _refusal(error) from error
-        self._blobs.forget_hash(self._key)
         return Digest(f"sha256:{self._hash.hexdigest()}")
 
     def close(self) -> None:
         """Let another writer in."""
         with self._in_use:
             os.close(self._file)
+
+
+def _stamp(file: int, size: int) -> Stamp:
+    """Return what tells the bytes of a file from those that another process has written since."""
+    status = os.fstat(file)
+    return (size, status.st_size, status.st_ino, status.st_mtime_ns)
 
 
 def _start_writing_out(file: int, offset: int, length: int) -> None:

@@ -128,7 +128,7 @@ class Beside:
 
 
 def _end_with_parent() -> None:
-    """Should the process that started this one be killed, this one ends too (Linux man page, PR_SET_PDEATHSIG(2const))."""
+    """Have this process end when the one that started it is killed (Linux man page, PR_SET_PDEATHSIG(2const))."""
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 

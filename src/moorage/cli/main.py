@@ -14,6 +14,7 @@ from moorage.config import InvalidSettings, Settings, default_data, read_setting
 
 _DATA = click.option(
     "--data",
+    envvar=["MOORAGE_DATA", "MOORAGE_SERVE_DATA"],
     type=click.Path(file_okay=False, path_type=Path),
     help="The data folder. Default: ./moorage-data where there is one, else ~/.local/share/moorage.",
 )

@@ -8,7 +8,7 @@ import tempfile
 
 import click
 
-from moorage.config import Settings
+from moorage.config import InvalidSettings, Settings
 
 
 def run(settings: Settings, *, json_logs: bool, log_requests: str) -> int:
@@ -77,7 +77,7 @@ def _store_problem(error: Exception) -> str | None:
         return f"The data folder cannot be used: {error}"
     if isinstance(error, DBAPIError):
         return f"The database cannot be used: {' '.join(str(error.orig).split())}"
-    return str(error) if isinstance(error, NewerDatabase) else None
+    return str(error) if isinstance(error, NewerDatabase | InvalidSettings) else None
 
 
 def _listen_problem(host: str, port: int, option: str) -> str | None:

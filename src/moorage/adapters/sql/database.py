@@ -150,7 +150,11 @@ def _disk_full_refused() -> Iterator[None]:
 
 def _sqlite(url: str, connections: int) -> Engine:
     engine = create_engine(
-        url, pool_size=connections, max_overflow=0, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}, hide_parameters=True
+        url,
+        pool_size=connections,
+        max_overflow=0,
+        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+        hide_parameters=True,
     )
 
     @event.listens_for(engine, "connect")

@@ -41,7 +41,9 @@ class Blobs:
             raise LayerNotFound(route.reference, name, call.registry.account)
         wanted = digest(route.reference)
         layer = await self._pools.hot(self._layers.one_at_once, call, name, wanted, action)
-        return layer if layer else await self._pools.rows(self._layers.one, call, name, wanted, action)
+        if layer is None:
+            layer = await self._pools.rows(self._layers.one, call, name, wanted, action)
+        return layer
 
     def serve(self, layer: Layer, wanted: bytes | None) -> Answer:
         """Return the bytes of a layer, or those of a Range header."""
