@@ -139,6 +139,7 @@ def pages(fetch: Callable[[Any], list[Any]], key: Callable[[Any], Any], start: A
     after = start
     while page := fetch(after):
         yield page
+        assert key(page[-1]) != after, "the next page would be the same"
         after = key(page[-1])
 
 
