@@ -50,8 +50,8 @@ def test_an_address_beyond_the_loopback_needs_a_word_of_consent(host: str, tmp_p
     assert refusal("serve", "--data", str(data), "--listen", f"{host}:4510") == (
         2,
         (
-            f"--listen {host}:4510 is beyond loopback and there is no TLS: secrets would cross the network in the clear. "
-            "Listen on 127.0.0.1 behind a proxy that does TLS, or add --insecure-listen to do it anyway."
+            f"--listen {host}:4510 is beyond loopback and without TLS: secrets would cross the network in the clear. "
+            "Use --tls-listen for other machines, or add --insecure-listen to do it anyway."
         ),
     )
     assert not data.exists()
