@@ -47,7 +47,7 @@ fast-tests: .venv/.dev ## the tests that need nothing but Python
 	$(BIN)/pytest -m "not slow" -n $(JOBS)
 
 slow-tests: .venv/.dev .cache/awscli/.ready .cache/.crane debian-test ## the tests with real engines and clients
-	$(BIN)/pytest -m slow --durations=5
+	$(BIN)/pytest -m slow -n $(JOBS) --durations=5
 
 test: ## everything: sets up Debian packages and real clients, then runs all tests
 	$(MAKE) --no-print-directory fast-tests
