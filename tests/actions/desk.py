@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import count
@@ -24,6 +24,7 @@ from moorage.adapters.sql.hot import SqlHotReads
 from moorage.adapters.sql.schema import metadata
 from moorage.core.calls import Call, Caller
 from moorage.core.digests import Digest, digest_of
+from moorage.core.errors import Refused
 from moorage.core.identities import AccessKey
 from moorage.core.images import ImageId, TagStatus
 from moorage.core.manifests import Manifest
@@ -179,6 +180,15 @@ class Desk:
         """Download a layer."""
         layer = self.layers.one(self.admin, name, digest, "ecr:GetDownloadUrlForLayer")
         return b"".join(self.layers.chunks(layer, 0, layer.size))
+
+
+def refusal(call: Callable[[], Any]) -> type[Refused] | None:
+    """Return what a call is refused with, or None."""
+    try:
+        call()
+    except Refused as refused:
+        return type(refused)
+    return None
 
 
 def by_tag(tag: str) -> ImageId:
