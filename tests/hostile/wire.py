@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BufferedReader
 from typing import Self
@@ -46,7 +47,9 @@ class Wire:
         return self
 
     def end_sending(self) -> Self:
-        self.socket.shutdown(socket.SHUT_WR)
+        # The server may have answered and closed already.
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_WR)
         return self
 
     def answer(self, method: str = "GET") -> Answer | None:
