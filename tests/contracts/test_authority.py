@@ -107,6 +107,14 @@ def test_nothing_is_renewed_where_there_is_no_authority(folder: AuthorityFolder)
     assert not folder.folder.exists()
 
 
+def test_an_authority_that_could_certify_any_name_is_refused(folder: AuthorityFolder) -> None:
+    folder.ensure(NAMES, NOW)
+
+    # The server's own certificate has no constraints, like an authority that somebody else put in the way.
+    with pytest.raises(ValueError, match="any name"):
+        describe(folder.server.read_bytes())
+
+
 def test_what_is_no_authority_is_refused() -> None:
     with pytest.raises(ValueError, match="PEM"):
         describe(b"rubbish")

@@ -182,6 +182,19 @@ def refused(place: Place, refusal: str, sizes: tuple[str, str]) -> bytes:
 
 # --- two opinions on where a request ends -------------------------------------------------------------------------------
 
+
+def followed(place: Place, framing: list[tuple[str, str]]) -> tuple[Answer, Answer | None]:
+    """Send a request framed like that with another one behind it, and return the answers that come."""
+    with Wire(place.server.port) as wire:
+        wire.send(
+            put(place, *framing),
+            chunked(b"bytes"),
+            place.v2_head("POST", f"/v2/{APP}/blobs/uploads/", content_length="0"),
+        )
+        first, second = must(wire.final()), wire.final()
+    return first, second
+
+
 BOTH = [
     [("content-length", "5"), ("transfer-encoding", "chunked")],
     [("transfer-encoding", "chunked"), ("content-length", "500")],
@@ -192,13 +205,7 @@ BOTH = [
 def test_a_request_with_two_framings_is_the_last_of_its_connection(
     place: Place, framing: list[tuple[str, str]]
 ) -> None:
-    with Wire(place.server.port) as wire:
-        wire.send(
-            put(place, *framing),
-            chunked(b"bytes"),
-            place.v2_head("POST", f"/v2/{APP}/blobs/uploads/", content_length="0"),
-        )
-        first, second = must(wire.final()), wire.final()
+    first, second = followed(place, framing)
 
     assert oci_error(first) == (405, "UNSUPPORTED")
     assert (first.headers["connection"], second) == ("close", None)
@@ -221,13 +228,7 @@ FRAMINGS: list[list[tuple[str, str]]] = [
 def test_a_request_whose_end_is_doubtful_is_refused_and_the_connection_closed(
     place: Place, framing: list[tuple[str, str]]
 ) -> None:
-    with Wire(place.server.port) as wire:
-        wire.send(
-            put(place, *framing),
-            chunked(b"bytes"),
-            place.v2_head("POST", f"/v2/{APP}/blobs/uploads/", content_length="0"),
-        )
-        first, second = must(wire.final()), wire.final()
+    first, second = followed(place, framing)
 
     assert (first.status, first.body, second) == (400, b"", None)
 

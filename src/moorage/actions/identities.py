@@ -4,7 +4,6 @@ The sentences are IAM's own. What IAM calls a user name, a path or an alias is c
 here. Every change is made under the account's lock and counted, which is what makes it act on the next request.
 """
 
-import re
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,15 +17,12 @@ from moorage.core.errors import (
     EntityAlreadyExists,
     IdentityInvalid,
     IdentityLimitExceeded,
-    MalformedPolicy,
     NoSuchEntity,
 )
 from moorage.core.identities import AccessKey, User
 from moorage.core.managed_policies import ADMINISTRATOR_ACCESS, MANAGED_POLICIES, ManagedPolicy, managed_policy
 from moorage.core.names import AccountId
 from moorage.ports import Database, Transaction
-
-_on_tags = re.compile(r"\"\s*(?:aws|ecr):resourcetag/", re.IGNORECASE)
 
 MAX_KEYS = 2
 """Access keys of one user (IAM User Guide, "IAM and AWS STS quotas")."""
@@ -216,13 +212,10 @@ class Identities:
     def put_inline(self, call: Call, name: str, policy: str, document: str) -> None:
         """Store an inline policy, new or in place of the one it is named as.
 
-        Raises NoSuchEntity, MalformedPolicy (for conditions that nobody could decide too), and IdentityLimitExceeded where the user's inline policies get too long.
+        Raises NoSuchEntity, MalformedPolicy, and IdentityLimitExceeded where the user's inline policies get too long.
         """
         with self._changing(call, "iam:PutUserPolicy", name) as (tx, user):
             parse_policy(document)
-            if _on_tags.search(document):
-                # Such a Deny would never deny.
-                raise MalformedPolicy("Conditions on aws:ResourceTag and ecr:ResourceTag are not supported yet.")
             others = tx.identities.inline(user.id)
             kept = [text for other, text in others.items() if other.lower() != policy.lower()]
             if sum(_size(text) for text in [*kept, document]) > MAX_INLINE:

@@ -161,7 +161,10 @@ class AuthorityFolder:
 def describe(pem: bytes) -> Authority:
     """Return what an authority's certificate says; raises ValueError for what is none."""
     certificate = x509.load_pem_x509_certificate(pem)
-    constraints = certificate.extensions.get_extension_for_class(x509.NameConstraints).value
+    try:
+        constraints = certificate.extensions.get_extension_for_class(x509.NameConstraints).value
+    except x509.ExtensionNotFound:
+        raise ValueError("an authority without name constraints could certify any name") from None
     permitted = tuple(str(each.value) for each in constraints.permitted_subtrees or ())
     return Authority(
         certificate=certificate.public_bytes(serialization.Encoding.PEM),

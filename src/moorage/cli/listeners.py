@@ -22,7 +22,6 @@ from granian import Granian
 from granian.constants import Interfaces, SSLProtocols
 from granian.http import HTTP1Settings
 
-from moorage.adapters.authority import AuthorityFolder
 from moorage.config import Settings, Tls
 from moorage.web.app import App
 from moorage.wiring import build
@@ -150,6 +149,8 @@ def _keep_fresh(listener: Listener) -> None:
     tls = listener.tls
     if tls is None:
         return
+    from moorage.adapters.authority import AuthorityFolder  # noqa: PLC0415 - cryptography takes a moment; only TLS needs it
+
     authority = AuthorityFolder(listener.settings.authority)
     known = _stamp(tls)
     while True:

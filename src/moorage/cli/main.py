@@ -150,7 +150,7 @@ def env(data: Path | None, region: str) -> None:
 @click.option(
     "--region", "regions", multiple=True, default=["us-east-1"], show_default=True, help="Whose names; may be repeated."
 )
-@click.option("--address", default="127.0.0.1", show_default=True, help="Where the hosts file puts the names.")
+@click.option("--address", help="Where the hosts file puts the names. Default: 127.0.0.1, and nowhere with --server.")
 @click.option("--no-hosts", is_flag=True, help="Leave the hosts file alone: the names are in DNS.")
 @click.option(
     "--port", default=443, show_default=True, type=click.IntRange(1, 65535), help="Where registries are reached."
@@ -165,7 +165,7 @@ def trust(
     names: tuple[str, ...],
     account: str | None,
     regions: tuple[str, ...],
-    address: str,
+    address: str | None,
     port: int,
     server: str | None,
     root: Path,
@@ -188,9 +188,9 @@ def trust(
         work.undo(folder, root)
         return
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    wish = work.Wish(
-        folder, work.wanted_names(folder, names, account, regions), None if no_hosts else _ip(address), port, root
-    )
+    where = address or (None if server else "127.0.0.1")
+    hosts_at = None if no_hosts or where is None else _ip(where)
+    wish = work.Wish(folder, work.wanted_names(folder, names, account, regions), hosts_at, port, root)
     work.trust(wish, server=server, sure=yes, only_show=only_show)
 
 

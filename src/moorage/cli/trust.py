@@ -17,10 +17,9 @@ from moorage.adapters.machine import Machine
 from moorage.config import Settings
 from moorage.core.hosts import aws_hosts, is_wildcard, parse_host
 from moorage.core.names import Registry, parse_account, parse_region
-from moorage.core.trust import Change, planned
+from moorage.core.trust import AUTHORITY_PATH, Change, planned
 
 JOURNAL = "trust.json"
-AUTHORITY_PATH = "/moorage/authority.pem"
 _FETCH_SECONDS = 10
 _MOST_BYTES = 64 * 1024
 
@@ -142,8 +141,11 @@ def _show(wish: Wish, changes: Sequence[Change], authority: bytes | None) -> Non
     else:
         known = describe(authority)
         click.echo(f"  trust the authority with the SHA-256 fingerprint {known.fingerprint},")
-        click.echo(f"  which ends on {known.ends_at:%Y-%m-%d} and can certify these names and no other:")
-    for name in wish.names:
+        click.echo(
+            f"  which ends on {known.ends_at:%Y-%m-%d} and can certify these names, those below them, and no other:"
+        )
+    # Of an authority that there is, what it says of itself counts, not what was asked for.
+    for name in wish.names if authority is None else describe(authority).permitted:
         click.echo(f"    {name}")
     for change in changes:
         click.echo(f"  write {change.path} ({change.why})")

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from moorage.core.hosts import is_wildcard, with_block
 from moorage.core.names import registry_of_host
 
+AUTHORITY_PATH = "/moorage/authority.pem"
+"""Where a server shows its authority to other machines."""
+
 HOSTS = "/etc/hosts"
 DOCKER = "/etc/docker"
 CONTAINERD = "/etc/containerd"

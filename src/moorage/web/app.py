@@ -13,6 +13,7 @@ from typing import Any
 from moorage.actions.layers import Layers
 from moorage.core.downloads import PREFIX, read_path
 from moorage.core.errors import Refused, TokenExpired, TokenInvalid
+from moorage.core.trust import AUTHORITY_PATH
 from moorage.web.aws.door import AwsDoor, AwsRequest, refuse
 from moorage.web.aws.errors import Malformed, RequestTooLarge
 from moorage.web.http import Answer, BodyTooLarge, ClientGone, Receive, Scope, Send, read_body, send_answer
@@ -28,8 +29,6 @@ MAX_AWS_BODY = 32 * 1024 * 1024
 SMALL_AWS_BODY = 2 * 1024 * 1024
 """Every other operation's."""
 _LARGE = ("UploadLayerPart", "PutImage")
-
-AUTHORITY_PATH = "/moorage/authority.pem"
 
 READS = ("GET", "HEAD")
 _READ_OPERATIONS = ("BatchCheck", "BatchGet", "Describe", "Get", "List")
