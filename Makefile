@@ -18,7 +18,7 @@ BENCH_PACKAGES := wrk
 # The peers of the benchmarks are unpacked, not installed: their packages would start services.
 BENCH_PEERS := docker-registry nginx
 
-.PHONY: help serve check format types operations fast-tests slow-tests test bench clean debian-test debian-bench
+.PHONY: help serve check format types pages fast-tests slow-tests test bench clean debian-test debian-bench
 
 help: ## list these targets
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1@\2/p' $(MAKEFILE_LIST) | awk -F@ '{ printf "%-18s%s\n", $$1, $$2 }'
@@ -40,8 +40,8 @@ format: .venv/.dev ## rewrite the sources into the house's format
 types: .venv/.dev ## mypy alone
 	$(BIN)/mypy
 
-operations: .venv/.dev ## write the README's tables of what Moorage answers
-	$(BIN)/python -m tests.house.operations --write
+pages: .venv/.dev ## write the tables on pages that are made from the source
+	$(BIN)/python -m tests.house.pages
 
 fast-tests: .venv/.dev ## the tests that need nothing but Python
 	$(BIN)/pytest -m "not slow" -n $(JOBS)

@@ -14,7 +14,7 @@ from typing import Any, Self
 from urllib.parse import unquote
 
 from moorage.adapters.sql.schema import metadata
-from moorage.config import Settings, read_settings
+from moorage.config import Settings, gather, read_settings
 from moorage.core.identities import AccessKey, User
 from moorage.core.names import AccountId
 from moorage.wiring import build, prepare
@@ -46,15 +46,7 @@ class Inside:
     """An application of its own, with one repository, an image and a user."""
 
     def __init__(self, folder: Path) -> None:
-        self.settings: Settings = read_settings(
-            data=folder,
-            listen="127.0.0.1:4510",
-            account=ACCOUNT,
-            domain=None,
-            database=None,
-            workers=1,
-            insecure_listen=False,
-        )
+        self.settings: Settings = read_settings(gather({"data": str(folder), "account": ACCOUNT}, {}, None), folder)
         made = prepare(self.settings).key
         assert made is not None
         moment = datetime.now(UTC)

@@ -1,7 +1,5 @@
-"""What Moorage answers, as the README's tables: ``make operations`` writes them, test_readme.py holds the README to them."""
+"""What Moorage answers, as the README's tables."""
 
-import re
-import sys
 from typing import Any, cast
 
 from moorage.web.aws import iam, sts
@@ -9,10 +7,7 @@ from moorage.web.aws.ecr import Ecr
 from moorage.web.aws.model import service
 from moorage.web.aws.refused import REFUSED
 from moorage.web.oci.door import OciDoor
-from tests.house.tree import ROOT
 
-README = ROOT / "README.md"
-BEGIN, END = "<!-- operations -->", "<!-- /operations -->"
 NOTHING = cast("Any", None)  # the tables of handlers are read, no handler is called
 
 ROUTES = {
@@ -66,23 +61,3 @@ def table() -> str:
     for kind, path in ROUTES.items():
         lines.append(f"| {path} | {', '.join(sorted(method for each, method in methods if each == kind))} |")
     return "\n".join([*lines, ""])
-
-
-def written(readme: str) -> str:
-    """Return the README with the tables in their place."""
-    before, _, rest = readme.partition(BEGIN + "\n")
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{table()}\n{END}{after}"
-
-
-def between_markers(readme: str) -> str | None:
-    """Return what the README has between the markers, or None without them."""
-    found = re.search(f"{re.escape(BEGIN)}\n(.*)\n{re.escape(END)}", readme, re.DOTALL)
-    return found[1] if found else None
-
-
-if __name__ == "__main__":
-    if sys.argv[1:] == ["--write"]:
-        README.write_text(written(README.read_text()))
-    else:
-        sys.stdout.write(table())

@@ -1,15 +1,21 @@
-"""The README says what Moorage answers, no more and no less."""
+"""The pages say what Moorage answers and can be told, no more and no less."""
 
 import re
 
+import pytest
+
 from moorage.web.aws.model import service
 from moorage.web.aws.refused import REFUSED
-from tests.house.operations import README, ROUTES, answered, between_markers, routes, table, written
+from tests.house.operations import ROUTES, answered, routes
+from tests.house.pages import PARTS, README, between_markers, written
 from tests.house.tree import ROOT
 
 
-def test_the_readme_lists_what_is_answered() -> None:
-    assert between_markers(README.read_text()) == table(), "make operations writes it anew"
+@pytest.mark.parametrize("name", PARTS)
+def test_what_is_made_from_the_source_is_on_its_page(name: str) -> None:
+    page, make = PARTS[name]
+
+    assert between_markers(page.read_text(), name) == make(), "make pages writes it anew"
 
 
 def test_every_operation_of_ecr_is_answered_or_refused_with_a_reason() -> None:
@@ -29,10 +35,10 @@ def test_every_route_of_the_registry_has_its_line() -> None:
     assert {kind for kind, _ in routes()} == set(ROUTES)
 
 
-def test_writing_the_tables_leaves_the_rest_alone() -> None:
-    stale = "before\n<!-- operations -->\nstale\n<!-- /operations -->\nafter\n"
+def test_writing_a_part_leaves_the_rest_alone() -> None:
+    stale = "before\n<!-- sums -->\nstale\n<!-- /sums -->\nafter\n"
 
-    assert written(stale) == f"before\n<!-- operations -->\n{table()}\n<!-- /operations -->\nafter\n"
+    assert written(stale, "sums", "new") == "before\n<!-- sums -->\nnew\n<!-- /sums -->\nafter\n"
 
 
 def test_every_file_that_the_readme_links_to_is_there() -> None:

@@ -175,7 +175,7 @@ def test_a_registry_token_survives_a_restart(end: Callable[[Server], object], ow
 
 
 def test_a_settings_variable_does_what_its_option_does_and_the_option_wins(start_server: Callable[..., Server]) -> None:
-    variables = {"MOORAGE_SERVE_DOMAIN": "registry.example.com", "MOORAGE_SERVE_LISTEN": "127.0.0.1:1"}
+    variables = {"MOORAGE_DOMAIN": "registry.example.com", "MOORAGE_LISTEN": "127.0.0.1:1"}
     server = start_server(environment=variables)
     with client(server, "ecr", admin(server)) as ecr:
         made = ecr.create_repository(repositoryName=APP)["repository"]

@@ -1,4 +1,4 @@
-"""``moorage``: serve, env, trust, version."""
+"""``moorage``: serve, config, env, trust, version."""
 
 import ipaddress
 import json
@@ -10,114 +10,70 @@ from pathlib import Path
 import click
 
 from moorage import __version__
-from moorage.config import InvalidSettings, Settings, default_data, read_settings
-
-_DATA = click.option(
-    "--data",
-    envvar=["MOORAGE_DATA", "MOORAGE_SERVE_DATA"],
-    type=click.Path(file_okay=False, path_type=Path),
-    help="The data folder. Default: ./moorage-data where there is one, else ~/.local/share/moorage.",
-)
-_LISTEN = click.option(
-    "--listen", default="127.0.0.1:4510", show_default=True, metavar="HOST:PORT", help="Where to listen."
-)
-_ACCOUNT = click.option(
-    "--account",
-    default="123456789012",
-    show_default=True,
-    help="The account that the first start makes: twelve digits.",
-)
+from moorage.cli.options import folder_of, gathered, server_settings, setting_options, settings_in_force
+from moorage.cli.tables import table
+from moorage.config import Settings
 
 
-@click.group(context_settings={"auto_envvar_prefix": "MOORAGE", "help_option_names": ["-h", "--help"]})
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="moorage")
 def main() -> None:
     """One's own Amazon ECR: the AWS API and the container registry behind it.
 
-    Every option can also be given as an environment variable, for example MOORAGE_SERVE_LISTEN.
+    Settings are taken from the command line, from the environment (MOORAGE_LISTEN for --listen) and from moorage.toml, in this
+    order; `moorage config` shows each with its source.
     """
 
 
 @main.command()
-@_DATA
-@_LISTEN
-@_ACCOUNT
-@click.option(
-    "--domain", metavar="NAME[:PORT]", help="Show registries as <account>.dkr.ecr.<region>.NAME instead of the address."
-)
-@click.option("--database", metavar="URL", help="postgresql+psycopg://... instead of SQLite in the data folder.")
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Server processes.")
-@click.option(
-    "--log-format",
-    default="plain",
-    show_default=True,
-    type=click.Choice(["plain", "json"]),
-    help="Lines for people or for programs.",
-)
-@click.option(
-    "--log-requests",
-    default="changes",
-    show_default=True,
-    type=click.Choice(["all", "changes", "none"]),
-    help="Which requests get a line: all, all but successful reads, none.",
-)
-@click.option("--insecure-listen", is_flag=True, help="Listen beyond loopback although there is no TLS.")
-@click.option("--tls-listen", metavar="HOST:PORT", help="Where to listen with TLS, besides.")
-@click.option(
-    "--tls-certificate",
-    type=click.Path(path_type=Path),
-    help="The certificate with its chain, PEM. Default: that of `moorage trust`.",
-)
-@click.option("--tls-key", type=click.Path(path_type=Path), help="Its key, PEM. Default: in the certificate's file.")
-def serve(
-    data: Path | None,
-    listen: str,
-    account: str,
-    domain: str | None,
-    database: str | None,
-    workers: int,
-    log_format: str,
-    log_requests: str,
-    tls_listen: str | None,
-    tls_certificate: Path | None,
-    tls_key: Path | None,
-    *,
-    insecure_listen: bool,
-) -> None:
+@setting_options()
+def serve(config: Path | None, **options: str | None) -> None:
     """Run the server until it is told to stop (Ctrl-C or SIGTERM).
 
     Example: moorage serve --data /srv/moorage --listen 127.0.0.1:4510
     """
-    try:
-        settings = read_settings(
-            data=data or default_data(Path.home()),
-            listen=listen,
-            account=account,
-            domain=domain,
-            database=database,
-            workers=workers,
-            insecure_listen=insecure_listen,
-            tls_listen=tls_listen,
-            tls_certificate=tls_certificate,
-            tls_key=tls_key,
-        )
-    except InvalidSettings as error:
-        raise click.UsageError(str(error)) from None
+    settings = server_settings(gathered(config, options))
     # The server's parts take a moment to import; --help and env need not wait for them.
     from moorage.cli.server import run  # noqa: PLC0415 - see above
 
-    sys.exit(run(settings, json_logs=log_format == "json", log_requests=log_requests))
+    sys.exit(run(settings))
+
+
+@main.command("config")
+@setting_options()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def show_config(config: Path | None, *, as_json: bool, **options: str | None) -> None:
+    """Show each setting, its value and where that came from; refuse what `moorage serve` would refuse.
+
+    Example: moorage config --listen 127.0.0.1:5000
+    """
+    given = gathered(config, options)
+    shown = settings_in_force(given)
+    if as_json:
+        click.echo(
+            json.dumps(
+                [{"setting": line.setting, "value": line.value, "source": line.source} for line in shown], indent=2
+            )
+        )
+    else:
+        click.echo(
+            table(
+                ["setting", "value", "source"],
+                [[line.setting, line.value or f"({line.otherwise})", line.source] for line in shown],
+            )
+        )
+    server_settings(given)
 
 
 @main.command()
-@_DATA
+@setting_options("data")
 @click.option("--region", default="us-east-1", show_default=True, help="The region for AWS_DEFAULT_REGION.")
-def env(data: Path | None, region: str) -> None:
+def env(config: Path | None, data: str | None, region: str) -> None:
     """Print the environment in which aws, boto3 and Terraform reach this server as its administrator.
 
     Example: eval "$(moorage env)"
     """
-    folder = data or default_data(Path.home())
+    folder = folder_of(gathered(config, {"data": data}))
     try:
         key = json.loads((folder / Settings.CREDENTIALS).read_text())
         endpoint = (folder / Settings.ENDPOINT).read_text().strip()
@@ -144,9 +100,8 @@ def env(data: Path | None, region: str) -> None:
 
 
 @main.command()
-@_DATA
+@setting_options("data", "account")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--account", help="Whose names; default: the account that the first start made.")
 @click.option(
     "--region", "regions", multiple=True, default=["us-east-1"], show_default=True, help="Whose names; may be repeated."
 )
@@ -161,9 +116,10 @@ def env(data: Path | None, region: str) -> None:
 @click.option("--undo", is_flag=True, help="Take back what was changed.")
 @click.option("--root", type=click.Path(path_type=Path), default="/", hidden=True)
 def trust(
-    data: Path | None,
-    names: tuple[str, ...],
+    config: Path | None,
+    data: str | None,
     account: str | None,
+    names: tuple[str, ...],
     regions: tuple[str, ...],
     address: str | None,
     port: int,
@@ -183,14 +139,21 @@ def trust(
     """
     from moorage.cli import trust as work  # noqa: PLC0415 - cryptography takes a moment to import
 
-    folder = (data or default_data(Path.home())).absolute()
+    given = gathered(config, {"data": data, "account": account})
+    folder = folder_of(given)
     if undo:
         work.undo(folder, root)
         return
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     where = address or (None if server else "127.0.0.1")
     hosts_at = None if no_hosts or where is None else _ip(where)
-    wish = work.Wish(folder, work.wanted_names(folder, names, account, regions), hosts_at, port, root)
+    wish = work.Wish(
+        folder,
+        work.wanted_names(folder, names, None if given["account"].is_default else given["account"].text, regions),
+        hosts_at,
+        port,
+        root,
+    )
     work.trust(wish, server=server, sure=yes, only_show=only_show)
 
 

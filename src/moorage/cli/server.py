@@ -11,7 +11,7 @@ import click
 from moorage.config import InvalidSettings, Settings
 
 
-def run(settings: Settings, *, json_logs: bool, log_requests: str) -> int:
+def run(settings: Settings) -> int:
     """Serve until told to stop; returns the exit status."""
     # The store holds secrets; the folder may have been made by somebody else, with another mode than ours.
     os.umask(0o077)
@@ -24,13 +24,13 @@ def run(settings: Settings, *, json_logs: bool, log_requests: str) -> int:
     if counters:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = counters
     try:
-        return _run(settings, json_logs=json_logs, log_requests=log_requests)
+        return _run(settings)
     finally:
         if counters:
             shutil.rmtree(counters, ignore_errors=True)
 
 
-def _run(settings: Settings, *, json_logs: bool, log_requests: str) -> int:
+def _run(settings: Settings) -> int:
     # Imported after the environment of the metrics is set.
     from moorage.cli.listeners import Beside, Listener  # noqa: PLC0415 - see above
     from moorage.cli.logs import logging_config  # noqa: PLC0415 - see above
@@ -48,7 +48,7 @@ def _run(settings: Settings, *, json_logs: bool, log_requests: str) -> int:
             f"Made account {made.key.user.account} with the user {made.key.user.name}; its access key is in {settings.credentials}",
             err=True,
         )
-    log_config = logging_config(json_logs=json_logs, log_requests=log_requests)
+    log_config = logging_config(json_logs=settings.json_logs, log_requests=settings.log_requests)
     plain = Listener(settings, log_config)
     if settings.tls is None:
         click.echo(f"Moorage on {settings.url}, data in {settings.data}", err=True)
