@@ -1,5 +1,6 @@
 """Listening with TLS: one's own certificate, renewal while the server runs, and the end of either process."""
 
+import json
 import os
 import signal
 import socket
@@ -14,12 +15,12 @@ from moorage.adapters.authority import AuthorityFolder
 from tests.clients.people import admin, client, login_password
 from tests.clients.registry import Registry
 from tests.engines.clients import crane
-from tests.engines.programs import free_port, wait_until
+from tests.engines.programs import found, free_port, plain_environment, run, wait_until
 from tests.engines.server import Server
 
 pytestmark = pytest.mark.slow
 
-NAMES = ["localhost", "123456789012.dkr.ecr.us-east-1.amazonaws.com"]
+NAMES = ["localhost", "123456789012.dkr.ecr.us-east-1.amazonaws.com", "api.ecr.us-east-1.amazonaws.com"]
 
 
 class Secure:
@@ -77,6 +78,26 @@ def test_http_2_and_http_1_1_are_spoken_under_every_name(secure: Secure) -> None
     for name in NAMES:
         for protocol in ("h2", "http/1.1"):
             assert secure.serial(name, protocol)
+
+
+@pytest.mark.parametrize("version", ["1.1", "2"])
+def test_a_signed_request_is_good_in_both_versions_of_http(secure: Secure, version: str) -> None:
+    person, host = admin(secure.server), f"api.ecr.us-east-1.amazonaws.com:{secure.port}"
+    answer = run(
+        [
+            *(found("curl", remedy="apt-get install curl"), "--silent", "--show-error", "--fail-with-body"),
+            *(f"--http{version}", "--write-out", "%{http_version}"),
+            *("--cacert", secure.authority.folder / "authority.pem", "--connect-to", f"{host}:localhost:{secure.port}"),
+            *("--aws-sigv4", "aws:amz:us-east-1:ecr", "--user", f"{person.key_id}:{person.secret}"),
+            *("--header", "Content-Type: application/x-amz-json-1.1"),
+            *("--header", "X-Amz-Target: AmazonEC2ContainerRegistry_V20150921.DescribeRegistry"),
+            *("--data", "{}", f"https://{host}/"),
+        ],
+        env=plain_environment(),
+    ).stdout
+
+    assert answer.endswith(version)
+    assert json.loads(answer.removesuffix(version))["registryId"] == "123456789012"
 
 
 def test_a_name_that_was_not_asked_for_is_not_believed(secure: Secure) -> None:
