@@ -10,10 +10,12 @@ BIN := .venv/bin
 DATA ?= moorage-data
 LISTEN ?= 127.0.0.1:4510
 JOBS ?= 2
+AWS_SDK_GO := github.com/aws/aws-sdk-go-v2
+AWS_SDK_JS := @aws-sdk/client-ecr@3.1169.0
 CRANE := github.com/google/go-containerregistry/cmd/crane@v0.22.1
 
 # What the slow tests run: a real Docker Engine, a real PostgreSQL, real clients. None of it is left running.
-TEST_PACKAGES := awscli docker.io iptables nftables containerd runc busybox-static skopeo postgresql iproute2
+TEST_PACKAGES := awscli docker.io iptables nftables containerd runc busybox-static skopeo postgresql iproute2 podman buildah curl
 BENCH_PACKAGES := wrk
 # The peers of the benchmarks are unpacked, not installed: their packages would start services.
 BENCH_PEERS := docker-registry nginx
@@ -31,7 +33,7 @@ check: .venv/.dev ## format, lint, types, rooms and the fast tests; needs Python
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/pytest -m "not slow" -n $(JOBS)
+	$(BIN)/pytest -m "not slow and not on_request" -n $(JOBS)
 
 format: .venv/.dev ## rewrite the sources into the house's format
 	$(BIN)/ruff check --fix-only .
@@ -44,9 +46,9 @@ pages: .venv/.dev ## write the tables on pages that are made from the source
 	$(BIN)/python -m tests.house.pages
 
 fast-tests: .venv/.dev ## the tests that need nothing but Python
-	$(BIN)/pytest -m "not slow" -n $(JOBS)
+	$(BIN)/pytest -m "not slow and not on_request" -n $(JOBS)
 
-slow-tests: .venv/.dev .cache/awscli/.ready .cache/.crane debian-test ## the tests with real engines and clients
+slow-tests: .venv/.dev .cache/awscli/.ready .cache/.crane .cache/.aws-sdk-go .cache/.aws-sdk-js .cache/.maven debian-test ## the tests with real engines and clients
 	$(BIN)/pytest -m slow -n $(JOBS) --durations=5
 
 test: ## everything: sets up Debian packages and real clients, then runs all tests
@@ -98,6 +100,28 @@ clean: ## remove what these targets made, except the data of make serve
 	elif echo "go install $(CRANE)" && \
 	  CGO_ENABLED=0 GOTOOLCHAIN=local GOBIN="$(CURDIR)/.cache/bin" go install $(CRANE); then touch $@; \
 	else echo "crane was not built (it needs Go 1.25 or newer), so its tests will fail" >&2; fi
+
+# The modules are made here, not kept in the repository: what they hold is of the registry that they came from.
+.cache/.aws-sdk-go: Makefile
+	@rm -rf .cache/aws-sdk-go && mkdir -p .cache/aws-sdk-go
+	@if ! command -v go >/dev/null; then echo "go is missing, so the test of the AWS SDK for Go will fail" >&2; \
+	elif cd .cache/aws-sdk-go && cp ../../tests/clients/programs/ecr.go . && GOTOOLCHAIN=local go mod init moorage.invalid/ecr && \
+	  GOTOOLCHAIN=local go get $(AWS_SDK_GO)/service/ecr@v1.67.5 $(AWS_SDK_GO)/config@v1.33.18 && \
+	  CGO_ENABLED=0 GOTOOLCHAIN=local go build -mod=mod -o ecr . && rm ecr.go; then touch ../.aws-sdk-go; \
+	else echo "the AWS SDK for Go was not fetched, so its test will fail" >&2; fi
+
+.cache/.aws-sdk-js: Makefile
+	@rm -rf .cache/node && mkdir -p .cache/node
+	@if ! command -v npm >/dev/null; then echo "npm is missing, so the test of the AWS SDK for JavaScript will fail" >&2; \
+	elif cd .cache/node && npm install --silent --no-package-lock --no-audit --no-fund $(AWS_SDK_JS); then touch ../.aws-sdk-js; \
+	else echo "the AWS SDK for JavaScript was not fetched, so its test will fail" >&2; fi
+
+# The plugins with all they need, for a build that has no network. They go where Maven keeps what it fetched.
+.cache/.maven: docs/examples/usermgmt/pom.xml
+	@rm -rf .cache/usermgmt && mkdir -p .cache && cp -r docs/examples/usermgmt .cache/usermgmt
+	@if ! command -v mvn >/dev/null; then echo "mvn is missing, so the walk-through with Maven will fail" >&2; \
+	elif mvn --quiet --batch-mode --file .cache/usermgmt clean package -Ddockerfile.skip=true; then touch $@; \
+	else echo "Maven's plugins were not fetched, so the walk-through with Maven will fail" >&2; fi
 
 debian-test:
 	@$(call debian,$(TEST_PACKAGES))

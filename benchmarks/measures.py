@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -17,6 +18,14 @@ from botocore.credentials import Credentials
 from benchmarks.client import Client, head
 from benchmarks.peers import REPOSITORY, Contestant, memory
 from tests.engines.programs import found, run
+
+
+class Started(Protocol):
+    """What runs in a process group of its own."""
+
+    @property
+    def pid(self) -> int: ...
+
 
 MIB = 1 << 20
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
@@ -201,6 +210,17 @@ def seconds_to_start(start: Callable[[], object]) -> float:
     began = time.perf_counter()
     start()
     return time.perf_counter() - began
+
+
+def seconds_and_mib(start: Callable[[], Started], stop: Callable[[], object]) -> tuple[float, float]:
+    """Start a server and return how long it took to be ready, and its memory then."""
+    began = time.perf_counter()
+    started = start()
+    spent = time.perf_counter() - began
+    try:
+        return spent, memory(started.pid) / MIB
+    finally:
+        stop()
 
 
 def _path(headers: dict[str, str]) -> str:

@@ -24,7 +24,9 @@ from benchmarks import measures as m
 from benchmarks import peers
 from benchmarks.client import Client
 from benchmarks.peers import Contestant, Peer
-from tests.engines.server import Server
+from moorage.cli.throwaway import ThrowAway
+from tests.engines.programs import run
+from tests.engines.server import Server, moorage
 
 README = Path(__file__).with_name("README.md")
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
@@ -193,6 +195,31 @@ def start_row(folder: Path, rounds: int, *, with_moorage: bool) -> Row:
     return in_turns(row, {who: partial(timed, one) for who, one in services.items()}, rounds)
 
 
+def throwaway_rows(folder: Path, rounds: int, *, with_moorage: bool) -> Iterator[Row]:
+    """Measure what a test suite pays for a server of its own, with nothing there before."""
+    ready = Row("a throw-away server, start to ready", "s", "moto", lower_is_better=True)
+    ready.note = "Moorage: with folder, tables, account and key made; moto keeps nothing"
+    used = Row("memory of a server that is ready", "MiB", "moto", lower_is_better=True)
+    used.note = "all processes of a server, proportional share (PSS)"
+    moto = peers.moto(folder / "start-moto")
+    turns: dict[str, Callable[[], tuple[float, float]]] = {"moto": partial(m.seconds_and_mib, moto.start, moto.stop)}
+    if with_moorage:
+        server = ThrowAway()
+        turns["moorage"] = partial(m.seconds_and_mib, server.__enter__, server.__exit__)
+    for number in range(rounds):
+        for who in list(turns) if number % 2 == 0 else reversed(turns):
+            os.sync()
+            seconds, mib = turns[who]()
+            ready.add(who, seconds)
+            used.add(who, mib)
+    yield from (ready, used)
+    if with_moorage:
+        command = Row("moorage run -- true, start to end", "s", "", lower_is_better=True)
+        yield in_turns(
+            command, {"moorage": partial(m.seconds_to_start, partial(run, [moorage(), "run", "true"]))}, rounds
+        )
+
+
 def table(rows: list[Row]) -> Iterator[str]:
     yield "| what | Moorage ÷ peer | Moorage ÷ limit | Moorage | peer | limit | unit | note |"
     yield "|---|--:|--:|--:|--:|--:|---|---|"
@@ -217,7 +244,10 @@ def main() -> None:
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="moorage-bench-", dir=asked.folder))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        rows = [start_row(folder, asked.rounds, with_moorage=not asked.peers_only)]
+        rows = [
+            start_row(folder, asked.rounds, with_moorage=not asked.peers_only),
+            *throwaway_rows(folder, asked.rounds, with_moorage=not asked.peers_only),
+        ]
         moorage = None
         registries = []
         m.touch_memory()

@@ -14,7 +14,13 @@ from tests.engines.programs import CACHE, ROOT
 from tests.engines.server import Server, moorage
 
 END = "=== end of step "
-SET_BY_MOORAGE = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION")
+SET_BY_MOORAGE = (
+    "AWS_ENDPOINT_URL",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_DEFAULT_REGION",
+    "AWS_REGION",
+)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,9 @@ def run_page(page: str, reader: Reader, server: Server) -> str:
     The port is replaced, and the environment of .venv found, as by a reader who has done the quick start.
     """
     text = (ROOT / "docs" / page).read_text().replace("localhost:4510", server.host)
-    blocks = re.findall(r"^```\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    # The end of a block in another language is not the beginning of one.
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    blocks = [block for language, block in fenced if not language]
     ran = subprocess.run(
         ["bash", "-euxo", "pipefail", "-c", "".join(['export PATH="$PWD/.venv/bin:$PATH"\n', *blocks])],
         stdin=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""docs/walkthrough.md, run as it stands there on a machine of its own: AWS's host names, TLS, a Docker Engine, both CLIs."""
+"""docs/walkthrough.md, run as it stands there on a machine of its own: AWS's host names, TLS, a Docker Engine, both CLIs, Maven."""
 
 import json
 import os
@@ -13,19 +13,21 @@ import pytest
 from tests.clients.reader import Step, run_lines
 from tests.engines.box import Box
 from tests.engines.clients import NOWHERE
-from tests.engines.programs import CACHE, ROOT, plain_environment, tail, wait_until
+from tests.engines.programs import CACHE, ROOT, found, plain_environment, tail, wait_until
 from tests.engines.server import moorage
 
 pytestmark = pytest.mark.slow
 
 PAGE = ROOT / "docs" / "walkthrough.md"
+PROJECT = ROOT / "docs" / "examples" / "usermgmt"
+PLUGIN = "com/spotify/dockerfile-maven-plugin/1.4.13/dockerfile-maven-plugin-1.4.13.jar"
 REGISTRY = "180789647333.dkr.ecr.us-east-1.amazonaws.com"
 VERSIONS = {"1": str(CACHE / "awscli" / "bin"), "2": "/usr/bin"}
 
 
-def lines(version: str) -> tuple[list[str], list[str], list[str]]:
+def lines(version: str, build: str) -> tuple[list[str], list[str], list[str]]:
     """Return the page's commands before the server starts, those with it, and the last one, which takes all back."""
-    marks = ("", "cli1") if version == "1" else ("",)
+    marks = ("", f"cli{version}", build)
     blocks = re.findall(r"^```(\w*)\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
     wanted = [line for mark, block in blocks if mark in marks for line in block.splitlines()]
     commands = [line.removeprefix("sudo ") for line in wanted]
@@ -44,16 +46,29 @@ def enumerate_lines(text: str) -> Iterator[tuple[str, str]]:
         yield (path or line, digest)
 
 
+def need_maven() -> None:
+    """Say what is missing: the machine of the walk-through has no network to fetch plugins from."""
+    found("mvn", remedy="apt-get install maven default-jdk-headless")
+    if not (Path.home() / ".m2" / "repository" / PLUGIN).exists():
+        pytest.fail("Maven's plugins are missing: make slow-tests fetches them", pytrace=False)
+
+
 @pytest.fixture
 def box() -> Iterator[Box]:
     with Box() as made:
         yield made
 
 
-@pytest.mark.parametrize("version", ["1", "2"])
-def test_the_walk_through_runs_letter_for_letter(version: str, box: Box, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("version", "build"),
+    [("1", "docker"), ("2", "docker"), pytest.param("2", "maven", marks=pytest.mark.client("maven"))],
+)
+def test_the_walk_through_runs_letter_for_letter(version: str, build: str, box: Box, tmp_path: Path) -> None:
+    if build == "maven":
+        need_maven()
     (tmp_path / "moorage-data").mkdir()
     shutil.copy(ROOT / "README.md", tmp_path)
+    shutil.copytree(PROJECT, tmp_path / PROJECT.relative_to(ROOT), ignore=shutil.ignore_patterns("target"))
     docker = box.start_docker()
     environment = plain_environment(
         AWS_CONFIG_FILE=NOWHERE,
@@ -66,11 +81,12 @@ def test_the_walk_through_runs_letter_for_letter(version: str, box: Box, tmp_pat
 
     def typed(commands: list[str]) -> list[Step]:
         ran = run_lines(commands, tmp_path, environment, box.inside())
-        assert [step for step in ran if (step.status != 0) != step.line.endswith("# is refused")] == [], tail(box.log)
+        wrong = [step for step in ran if (step.status != 0) != step.line.endswith("# is refused")]
+        assert wrong == [], "\n".join([*(f"{step.line}\n{step.output}" for step in wrong), tail(box.log)])
         return ran
 
     before = trusted(box)
-    first, during, last = lines(version)
+    first, during, last = lines(version, build)
     typed(first)
     words = re.search(r"^    sudo (moorage serve .*)$", PAGE.read_text(), re.MULTILINE)
     assert words

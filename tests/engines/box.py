@@ -1,7 +1,7 @@
 """A machine of the tests' own inside this one: its own network, hosts file, engine folders and trust store.
 
 Processes are started in it with ``nsenter``; killing the process that holds its namespaces ends them all, and what was written
-below ``/etc`` and ``/usr/local/share`` goes with its folder.
+below ``/etc``, ``/usr/local/share`` and dpkg's folder goes with its folder.
 """
 
 import shutil
@@ -16,7 +16,9 @@ from tests.engines.programs import Missing, found, plain_environment, tail, wait
 SETUP = """
 ip link set lo up
 mount --make-rprivate /
-for part in etc usr/local/share; do
+# The last two are what the trust store's hooks write to on a Debian machine with Java.
+for part in etc usr/local/share var/lib/dpkg var/lib/ca-certificates-java; do
+  [ -d "/$part" ] || continue
   mkdir -p "$1/$part.up" "$1/$part.work"
   mount -t overlay overlay -o "lowerdir=/$part,upperdir=$1/$part.up,workdir=$1/$part.work" "/$part"
 done

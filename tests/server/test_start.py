@@ -16,7 +16,14 @@ from tests.server.serving import APP, make_repository, refusal, sign_in
 
 pytestmark = pytest.mark.slow
 
-NAMES = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION", "AWS_SESSION_TOKEN")
+NAMES = (
+    "AWS_ENDPOINT_URL",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_DEFAULT_REGION",
+    "AWS_REGION",
+    "AWS_SESSION_TOKEN",
+)
 SHOW = "; ".join(f'printf "%s\\n" "{name}=${{{name}-unset}}"' for name in NAMES)
 
 
@@ -114,6 +121,7 @@ def test_a_shell_evaluates_what_env_prints(own_server: Server) -> None:
         "AWS_ACCESS_KEY_ID": document["AccessKeyId"],
         "AWS_SECRET_ACCESS_KEY": document["SecretAccessKey"],
         "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_REGION": "us-east-1",
         "AWS_SESSION_TOKEN": "unset",
     }
 

@@ -11,6 +11,7 @@ import click
 
 from moorage import __version__
 from moorage.cli.options import folder_of, gathered, server_settings, setting_options, settings_in_force
+from moorage.cli.run import run
 from moorage.cli.tables import table
 from moorage.config import Settings
 
@@ -67,7 +68,9 @@ def show_config(config: Path | None, *, as_json: bool, **options: str | None) ->
 
 @main.command()
 @setting_options("data")
-@click.option("--region", default="us-east-1", show_default=True, help="The region for AWS_DEFAULT_REGION.")
+@click.option(
+    "--region", default="us-east-1", show_default=True, help="The region for AWS_DEFAULT_REGION and AWS_REGION."
+)
 def env(config: Path | None, data: str | None, region: str) -> None:
     """Print the environment in which aws, boto3 and Terraform reach this server as its administrator.
 
@@ -87,7 +90,9 @@ def env(config: Path | None, data: str | None, region: str) -> None:
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
         "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
+        # The CLI and boto3 read the one, the SDKs for Go, JavaScript and Java the other.
         "AWS_DEFAULT_REGION": region,
+        "AWS_REGION": region,
     }
     authority = folder / Settings.AUTHORITY / "authority.pem"
     if authority.exists():
@@ -168,3 +173,6 @@ def _ip(text: str) -> str:
 def version() -> None:
     """Print the version."""
     click.echo(__version__)
+
+
+main.add_command(run)

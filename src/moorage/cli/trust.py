@@ -2,6 +2,7 @@
 
 import json
 import os
+import ssl
 import subprocess
 import urllib.error
 import urllib.request
@@ -78,7 +79,8 @@ def trust(wish: Wish, *, server: str | None, sure: bool, only_show: bool) -> Non
 
     changes = pending(known or b"")
     if not changes:
-        click.echo("Everything is trusted already.")
+        said = f": the authority with the SHA-256 fingerprint {describe(known).fingerprint}" if known else ""
+        click.echo(f"Everything is trusted already{said}.")
         return
     _show(wish, changes, known)
     if only_show:
@@ -164,6 +166,12 @@ def _fetched(server: str) -> bytes:
         describe(pem)
     except urllib.error.HTTPError as error:
         raise click.ClickException(f"{url} answered {error.code}: has `moorage trust` been run there?") from None
+    except urllib.error.URLError as error:
+        if isinstance(error.reason, ssl.SSLError):
+            raise click.ClickException(
+                f"{url} is not trusted yet: name its http:// address, and compare the fingerprint"
+            ) from None
+        raise click.ClickException(f"{url} cannot be reached: {error.reason}") from None
     except OSError as error:
         raise click.ClickException(f"{url} cannot be reached: {error}") from None
     except ValueError:

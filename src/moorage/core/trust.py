@@ -66,7 +66,9 @@ def planned(
             changes.append(Change(f"{DOCKER}/certs.d/{host}/ca.crt", authority, "for Docker"))
         if CONTAINERD in engines:
             folder = f"{CONTAINERD}/certs.d/{host}"
-            mirror = f'server = "https://{host}"\n\n[host."https://{host}"]\n  ca = "{folder}/ca.crt"\n'
+            # Said twice: after a refusal of the host containerd asks the server, which it takes for another one.
+            known = f'ca = "{folder}/ca.crt"\n'
+            mirror = f'server = "https://{host}"\n{known}\n[host."https://{host}"]\n  {known}'
             changes.append(Change(f"{folder}/ca.crt", authority, "for containerd"))
             changes.append(Change(f"{folder}/hosts.toml", mirror.encode(), "for containerd"))
     if store:

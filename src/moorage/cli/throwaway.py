@@ -1,0 +1,178 @@
+"""A server for the length of a block: on a free port of the loopback, in a folder that goes with it."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Self
+
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
+
+START_SECONDS = 30
+STOP_SECONDS = 10
+_POLL_SECONDS = 0.02
+_PORTS = 5
+_TAIL_BYTES = 4096
+_LOCAL = "127.0.0.1,localhost"
+
+# They would send a client elsewhere, or have it speak as somebody else; those of one service begin with the last one.
+_IN_THE_WAY = {
+    "AWS_SESSION_TOKEN",
+    "AWS_SECURITY_TOKEN",
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    "AWS_USE_FIPS_ENDPOINT",
+    "AWS_USE_DUALSTACK_ENDPOINT",
+}
+_OF_ONE_SERVICE = "AWS_ENDPOINT_URL_"
+
+
+class NotStarted(Exception):
+    """The server did not get ready; the sentence ends with its log."""
+
+
+class ThrowAway:
+    """A server that is there within the block and gone after it, with all its data.
+
+    It also goes when this process is killed, and takes no settings from this process's environment or folder.
+    """
+
+    def __init__(self, account: str = ACCOUNT, region: str = REGION, log: Path | None = None) -> None:
+        self.account = account
+        self.region = region
+        self.url = ""
+        self.registry = ""
+        self.environment: dict[str, str] = {}
+        self._log_path = log
+
+    def __enter__(self) -> Self:
+        for _ in range(_PORTS):
+            with ExitStack() as stack:
+                self._start(stack)
+                if self._wait():
+                    self._stack = stack.pop_all()
+                    return self
+                said = self.log()
+            if "Something else listens" not in said:
+                break
+        raise NotStarted(f"The server did not start. Its log ends with\n{said}")
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    @property
+    def ended(self) -> bool:
+        """Say whether the server is gone before its time."""
+        return self._process.poll() is not None
+
+    @property
+    def pid(self) -> int:
+        """The server's process, which leads a process group."""
+        return self._process.pid
+
+    def within(self, environment: Mapping[str, str]) -> dict[str, str]:
+        """Return that environment with this server in it, and without what would keep a client from it."""
+        kept = {
+            name: value
+            for name, value in environment.items()
+            if name not in _IN_THE_WAY and not name.startswith(_OF_ONE_SERVICE)
+        }
+        # A proxy could not reach this machine's loopback.
+        direct = environment.get("no_proxy") or environment.get("NO_PROXY")
+        direct = f"{direct},{_LOCAL}" if direct else _LOCAL
+        return kept | {"NO_PROXY": direct, "no_proxy": direct} | self.environment
+
+    def log(self) -> str:
+        """Return the end of the server's log, also when its folder is gone."""
+        size = os.fstat(self._log.fileno()).st_size
+        return os.pread(self._log.fileno(), _TAIL_BYTES, max(0, size - _TAIL_BYTES)).decode(errors="replace")
+
+    def _start(self, stack: ExitStack) -> None:
+        self._port = stack.enter_context(reserved_port()).getsockname()[1]
+        folder = Path(tempfile.mkdtemp(prefix="moorage-run-"))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        self._data = folder / "data"
+        # Appending: the server goes on at the end, whoever else writes.
+        self._log = stack.enter_context((self._log_path or folder / "moorage.log").open("ab+"))
+        where = ["--data", str(self._data), "--listen", f"127.0.0.1:{self._port}", "--account", self.account]
+        self._process = subprocess.Popen(  # noqa: S603 - this interpreter, and our own module
+            [sys.executable, "-P", "-m", "moorage.cli.tethered", str(folder), *where],
+            stdin=subprocess.PIPE,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+            env={name: value for name, value in os.environ.items() if not name.startswith("MOORAGE_")},
+            # A terminal's Ctrl-C is for the command; the server outlives it.
+            start_new_session=True,
+        )
+        stack.callback(_end, self._process)
+
+    def _wait(self) -> bool:
+        """Wait until it is ready, and take down how it is reached; False where it ended or took too long."""
+        end = time.monotonic() + START_SECONDS
+        while not self.ended and time.monotonic() < end:
+            if self._ready():
+                self._read_environment()
+                return True
+            time.sleep(_POLL_SECONDS)
+        return False
+
+    def _ready(self) -> bool:
+        # It writes its address once the port was found free: before that, somebody else would answer.
+        if not (self._data / "endpoint").exists():
+            return False
+        import http.client  # noqa: PLC0415 - takes a moment, and every command loads this module
+
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=2)
+        try:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == http.HTTPStatus.OK
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def _read_environment(self) -> None:
+        key = json.loads((self._data / "credentials.json").read_text())
+        self.url = (self._data / "endpoint").read_text()
+        self.registry = f"localhost:{self._port}"
+        self.environment = {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_REGION": self.region,
+            "MOORAGE_DATA": str(self._data),
+            "MOORAGE_REGISTRY": self.registry,
+        }
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    # Leaving the block closes the tether and waits.
+    with process:
+        pass
+
+
+def reserved_port() -> socket.socket:
+    """Return a socket that holds a free port of the loopback: nobody else is given it, and one server may still listen on it."""
+    held = socket.socket()
+    held.bind(("127.0.0.1", 0))
+    for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+        held.setsockopt(socket.SOL_SOCKET, option, 1)
+    return held

@@ -1,0 +1,56 @@
+"""A box in which ``moorage serve`` has AWS's names, with TLS, and what its administrator needs there."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.engines.box import Box
+from tests.engines.programs import CACHE, found, plain_environment, tail, wait_until
+from tests.engines.server import moorage
+
+ACCOUNT = "180789647333"
+REGISTRY = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com"
+API = "api.ecr.us-east-1.amazonaws.com"
+SYSTEM = "/etc/ssl/certs/ca-certificates.crt"
+"""Where Debian keeps all authorities that the system trusts: botocore brings a list of its own unless told."""
+
+
+def must(box: Box, *command: str) -> str:
+    """Run a command in a box, insist on its success and return what it printed."""
+    done = box.run(*command)
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}\n{tail(box.log)}"
+    return done.stdout
+
+
+def trust(box: Box, data: Path, *words: str) -> str:
+    return must(box, moorage(), "trust", "--data", str(data), *words)
+
+
+@dataclass(frozen=True)
+class Keys:
+    """An administrator's access key, with which the AWS CLI is run in any box."""
+
+    variables: tuple[str, ...]
+
+    def aws(self, box: Box, *words: str) -> str:
+        """Run the AWS CLI, which goes by AWS's names and trusts what the system trusts."""
+        command = found(
+            "aws", remedy="make slow-tests installs it in .cache/awscli", also_in=[CACHE / "awscli" / "bin"]
+        )
+        return must(box, "env", *self.variables, f"AWS_CA_BUNDLE={SYSTEM}", str(command), *words)
+
+    def password(self, box: Box) -> str:
+        return self.aws(box, "ecr", "get-login-password").strip()
+
+
+def serve_in(box: Box, data: Path, *words: str) -> Keys:
+    """Trust and serve AWS's names in a box; return the key once the registry's name answers there with TLS."""
+    data.mkdir()
+    trust(box, data, "--account", ACCOUNT, "--yes")
+    own = ["--data", str(data), "--account", ACCOUNT, "--domain", "amazonaws.com"]
+    box.start([moorage(), "serve", *own, *words], plain_environment())
+    ready = ["curl", "--fail", "--silent", f"https://{REGISTRY}/readyz"]
+    assert wait_until(lambda: box.run(*ready).returncode == 0, seconds=30), tail(box.log)
+    printed = must(box, moorage(), "env", "--data", str(data))
+    exported = [line.removeprefix("export ") for line in printed.splitlines()]
+    kept = [line for line in exported if line.startswith(("AWS_ACCESS_KEY_ID", "AWS_SECRET", "AWS_DEFAULT_REGION"))]
+    return Keys((*kept, "AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=/dev/null", "AWS_PAGER="))

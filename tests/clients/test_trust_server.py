@@ -1,0 +1,140 @@
+"""``moorage trust --server``: a second machine, a cable away, trusts the first one's authority and pulls from it by AWS's name."""
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.clients.machines import ACCOUNT, API, REGISTRY, Keys, must, serve_in, trust
+from tests.clients.test_walkthrough import trusted
+from tests.engines.box import Box
+from tests.engines.cable import cable
+from tests.engines.programs import CACHE, found
+from tests.engines.server import moorage
+
+pytestmark = [pytest.mark.slow, pytest.mark.client("crane")]
+
+PORT = 4510
+
+
+@dataclass(frozen=True)
+class Machines:
+    """The one that serves, which has AWS's names at its own loopback, and the one that is to trust it."""
+
+    serving: Box
+    data: Path
+    keys: Keys
+    other: Box
+    address: str
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.address}:{PORT}"
+
+
+@pytest.fixture(scope="module")
+def machines() -> Iterator[Machines]:
+    with ExitStack() as stack:
+        serving, other = stack.enter_context(Box()), stack.enter_context(Box())
+        address, _ = cable(serving, other)
+        data = serving.folder / "data"
+        plain = ("--listen", f"{address}:{PORT}", "--insecure-listen")
+        keys = serve_in(serving, data, *plain, "--tls-listen", "0.0.0.0:443")
+        keys.aws(serving, "ecr", "create-repository", "--repository-name", "app")
+        yield Machines(serving, data, keys, other, address)
+
+
+def fingerprint(shown: str) -> str:
+    told = re.search(r"SHA-256 fingerprint ([0-9A-Fa-f:]+)", shown)
+    assert told, shown
+    return told[1]
+
+
+def crane(box: Box, *words: str) -> str:
+    program = found("crane", remedy="make slow-tests builds it with Go 1.25 or newer", also_in=[CACHE / "bin"])
+    return must(box, "env", f"DOCKER_CONFIG={box.folder}", str(program), *words)
+
+
+@contextmanager
+def trusting(machines: Machines, data: Path) -> Iterator[str]:
+    """Let the other machine trust the server for as long as this lasts; gives the registry's password."""
+    where = ("--server", machines.url, REGISTRY, API, "--address", machines.address)
+    trust(machines.other, data, *where, "--yes")
+    try:
+        yield machines.keys.password(machines.other)
+    finally:
+        trust(machines.other, data, "--undo")
+
+
+def test_another_machine_trusts_the_server_uses_it_by_name_and_forgets_it_again(machines: Machines) -> None:
+    other, data = machines.other, machines.other.folder / "for-crane"
+    before = trusted(other)
+    layer = other.folder / "layer.tar"
+    must(other, "tar", "--create", "--file", str(layer), "--directory", "/etc", "hostname")
+
+    with trusting(machines, data) as password:
+        crane(other, "auth", "login", "--username", "AWS", "--password", password, REGISTRY)
+        crane(other, "append", "--new_layer", str(layer), "--new_tag", f"{REGISTRY}/app:v1")
+        crane(other, "pull", f"{REGISTRY}/app:v1", str(other.folder / "pulled.tar"))
+        listed = machines.keys.aws(other, "ecr", "list-images", "--repository-name", "app", "--output", "text")
+
+    assert "v1" in listed
+    assert other.run("curl", "--silent", f"https://{REGISTRY}/readyz").returncode != 0
+    assert trusted(other) == before
+    assert not any(data.iterdir())
+
+
+def test_docker_of_another_machine_pulls_by_name(machines: Machines) -> None:
+    other = machines.other
+    context = other.folder / "context"
+    context.mkdir()
+    (context / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n")
+    image = f"{REGISTRY}/app:docker"
+
+    with trusting(machines, other.folder / "for-docker") as password:
+        # Started after, for an engine believes for five seconds what it has read of a hosts file.
+        environment = [f"{name}={value}" for name, value in other.start_docker().items()]
+
+        def docker(*words: str) -> str:
+            return must(other, "env", *environment, "/usr/bin/docker", *words)
+
+        docker("login", "--username", "AWS", "--password", password, REGISTRY)
+        docker("build", "--quiet", "--tag", image, str(context))
+        docker("push", "--quiet", image)
+        docker("rmi", image)
+        assert "Downloaded newer image" in docker("pull", image)
+
+
+def test_both_machines_show_the_same_fingerprint_and_showing_changes_nothing(machines: Machines) -> None:
+    other, data = machines.other, machines.other.folder / "shown"
+    before = trusted(other)
+
+    shown = trust(other, data, "--server", machines.url, REGISTRY, "--address", machines.address, "--print")
+    # What is not done yet is shown; all is done there already, so names are asked for at another address.
+    at_home = trust(machines.serving, machines.data, "--account", ACCOUNT, "--address", machines.address, "--print")
+
+    assert fingerprint(shown) == fingerprint(at_home)
+    assert trusted(other) == before
+
+
+def test_without_a_word_of_yes_nothing_is_changed(machines: Machines) -> None:
+    other = machines.other
+    before = trusted(other)
+
+    asked = other.run(moorage(), "trust", "--data", f"{other.folder}/asked", "--server", machines.url, REGISTRY)
+
+    assert asked.returncode != 0
+    assert trusted(other) == before
+
+
+def test_a_server_is_not_believed_over_tls_before_it_is_trusted(machines: Machines) -> None:
+    other, url = machines.other, f"https://{machines.address}"
+
+    refused = other.run(moorage(), "trust", "--data", f"{other.folder}/early", "--server", url, REGISTRY, "--yes")
+
+    assert refused.returncode != 0
+    assert f"{url}/moorage/authority.pem is not trusted yet" in refused.stderr
+    assert "CERTIFICATE_VERIFY_FAILED" in refused.stderr
