@@ -42,6 +42,12 @@ def make_reader(folder: Path, server: Server, docker: DockerEngine) -> Reader:
     return Reader(folder, {**known, **docker.env(), "PATH": path})
 
 
+def blocks(page: str, language: str = "") -> list[str]:
+    """Return the blocks of a page in ``docs/`` that are fenced with this word."""
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```", (ROOT / "docs" / page).read_text(), re.DOTALL | re.MULTILINE)
+    return [block for word, block in fenced if word == language]
+
+
 @dataclass(frozen=True)
 class Step:
     """One line of the quick start, what it printed and how it ended."""

@@ -1,6 +1,5 @@
 """The commands on the pages in docs/, run as they stand there."""
 
-import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,7 +8,7 @@ import pytest
 
 from tests.clients.images import whole_blob
 from tests.clients.people import admin, client, login_password
-from tests.clients.reader import Reader
+from tests.clients.reader import Reader, blocks
 from tests.clients.registry import Registry, digest_of
 from tests.engines.programs import ROOT
 from tests.engines.server import Server
@@ -27,12 +26,9 @@ def run_page(page: str, reader: Reader, server: Server) -> str:
 
     The port is replaced, and the environment of .venv found, as by a reader who has done the quick start.
     """
-    text = (ROOT / "docs" / page).read_text().replace("localhost:4510", server.host)
-    # The end of a block in another language is not the beginning of one.
-    fenced = re.findall(r"^```(\w*)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-    blocks = [block for language, block in fenced if not language]
+    lines = [block.replace("localhost:4510", server.host) for block in blocks(page)]
     ran = subprocess.run(
-        ["bash", "-euxo", "pipefail", "-c", "".join(['export PATH="$PWD/.venv/bin:$PATH"\n', *blocks])],
+        ["bash", "-euxo", "pipefail", "-c", "".join(['export PATH="$PWD/.venv/bin:$PATH"\n', *lines])],
         stdin=subprocess.DEVNULL,
         cwd=reader.folder,
         env=reader.environment,

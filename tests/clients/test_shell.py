@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.deploying import blocks
+from tests.clients.reader import blocks
 from tests.engines.programs import plain_environment, run
 from tests.engines.server import moorage
 
