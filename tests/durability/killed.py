@@ -25,7 +25,7 @@ from sqlalchemy.engine.default import DefaultDialect
 
 T = TypeVar("T")
 
-ORDERS = "MOORAGE_TEST_ORDERS"
+ORDERS = "MORTAL_ORDERS"
 """The variable with the path of the file; the name of the last call is left beside it, as ``.last``."""
 
 
