@@ -9,7 +9,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from moorage.cli.main import main
-from moorage.config import KNOWN, Given, InvalidSettings, gather, read_settings
+from moorage.config import KNOWN, Given, InvalidSettings, data_folder, gather, read_settings
+
+NOBODY = 65534
 
 
 @pytest.fixture(autouse=True)
@@ -214,3 +216,20 @@ def test_a_key_without_a_certificate_is_refused_before_anything_listens(tmp_path
 
     with pytest.raises(InvalidSettings, match="--tls-key needs --tls-certificate"):
         read_settings(gather({"tls-key": "key.pem"}, {}, None), tmp_path)
+
+
+@pytest.mark.slow
+def test_a_current_folder_that_may_not_be_entered_has_neither_file_nor_data(tmp_path: Path) -> None:
+    assert os.geteuid() == 0, "only root can stand where another user may not: run the tests as root"
+    (tmp_path / "moorage-data").mkdir()
+    write("workers = 2\n")
+    tmp_path.chmod(0o700)
+    os.seteuid(NOBODY)
+    try:
+        given = gather({}, {}, None)
+        folder = data_folder(given, Path("/srv/somebody"))
+    finally:
+        os.seteuid(0)
+
+    assert given["workers"].is_default
+    assert folder == Path("/srv/somebody/.local/share/moorage")

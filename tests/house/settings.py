@@ -10,5 +10,5 @@ def table() -> str:
         option = f"{setting.option} {setting.form}" if setting.form else setting.option
         default = f"`{setting.default}`" if setting.default else setting.otherwise
         cells = [f"`{option}`", f"`{setting.variable}`", f"`{setting.name}`", default, setting.sentence]
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("<", "&lt;") for cell in cells) + " |")
     return "\n".join([*lines, ""])

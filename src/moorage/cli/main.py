@@ -1,4 +1,4 @@
-"""``moorage``: serve, config, env, trust, version."""
+"""``moorage``: serve, run, config, env, trust, version."""
 
 import ipaddress
 import json
@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from moorage import __version__
+from moorage.cli.environment import REGION, client_environment
 from moorage.cli.options import folder_of, gathered, server_settings, setting_options, settings_in_force
 from moorage.cli.run import run
 from moorage.cli.tables import table
@@ -35,9 +36,9 @@ def serve(config: Path | None, **options: str | None) -> None:
     """
     settings = server_settings(gathered(config, options))
     # The server's parts take a moment to import; --help and env need not wait for them.
-    from moorage.cli.server import run  # noqa: PLC0415 - see above
+    from moorage.cli import server  # noqa: PLC0415 - see above
 
-    sys.exit(run(settings))
+    sys.exit(server.run(settings))
 
 
 @main.command("config")
@@ -68,9 +69,7 @@ def show_config(config: Path | None, *, as_json: bool, **options: str | None) ->
 
 @main.command()
 @setting_options("data")
-@click.option(
-    "--region", default="us-east-1", show_default=True, help="The region for AWS_DEFAULT_REGION and AWS_REGION."
-)
+@click.option("--region", default=REGION, show_default=True, help="The region for AWS_DEFAULT_REGION and AWS_REGION.")
 def env(config: Path | None, data: str | None, region: str) -> None:
     """Print the environment in which aws, boto3 and Terraform reach this server as its administrator.
 
@@ -78,25 +77,13 @@ def env(config: Path | None, data: str | None, region: str) -> None:
     """
     folder = folder_of(gathered(config, {"data": data}))
     try:
-        key = json.loads((folder / Settings.CREDENTIALS).read_text())
-        endpoint = (folder / Settings.ENDPOINT).read_text().strip()
+        variables = client_environment(folder, region)
     except FileNotFoundError:
         raise click.ClickException(
             f"{folder} has no {Settings.CREDENTIALS}: start `moorage serve` first, or name its folder with --data."
         ) from None
     except PermissionError as error:
         raise click.ClickException(f"{error.filename} can only be read by the user that runs the server.") from None
-    variables = {
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
-        "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
-        # The CLI and boto3 read the one, the SDKs for Go, JavaScript and Java the other.
-        "AWS_DEFAULT_REGION": region,
-        "AWS_REGION": region,
-    }
-    authority = folder / Settings.AUTHORITY / "authority.pem"
-    if authority.exists():
-        variables["AWS_CA_BUNDLE"] = str(authority.absolute())
     for name, value in variables.items():
         click.echo(f"export {name}={shlex.quote(value)}")
     # A token of another session would be sent along and refused.
@@ -108,7 +95,7 @@ def env(config: Path | None, data: str | None, region: str) -> None:
 @setting_options("data", "account")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option(
-    "--region", "regions", multiple=True, default=["us-east-1"], show_default=True, help="Whose names; may be repeated."
+    "--region", "regions", multiple=True, default=[REGION], show_default=True, help="Whose names; may be repeated."
 )
 @click.option("--address", help="Where the hosts file puts the names. Default: 127.0.0.1, and nowhere with --server.")
 @click.option("--no-hosts", is_flag=True, help="Leave the hosts file alone: the names are in DNS.")

@@ -77,7 +77,7 @@ def _shown(setting: Setting, given: Mapping[str, Given]) -> Shown:
         text = str(folder_of(given))
     elif setting.name == "database" and text:
         text = re.sub(r"(://[^:@/]*):.*@|([?&]password)=[^&]*", _hidden, text)
-    return Shown(setting.name, text, value.source, setting.otherwise)
+    return Shown(setting.name, text, value.source or "default", setting.otherwise)
 
 
 def _hidden(match: re.Match[str]) -> str:

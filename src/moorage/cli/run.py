@@ -10,7 +10,9 @@ from pathlib import Path
 
 import click
 
-from moorage.cli.throwaway import ACCOUNT, REGION, NotStarted, ThrowAway
+from moorage.cli.environment import REGION
+from moorage.cli.throwaway import NotStarted, ThrowAway
+from moorage.config import ACCOUNT
 from moorage.core.names import parse_account, parse_region
 
 PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

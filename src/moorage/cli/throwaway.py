@@ -1,6 +1,5 @@
 """A server for the length of a block: on a free port of the loopback, in a folder that goes with it."""
 
-import json
 import os
 import shutil
 import signal
@@ -14,8 +13,8 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Self
 
-ACCOUNT = "123456789012"
-REGION = "us-east-1"
+from moorage.cli.environment import REGION, client_environment
+from moorage.config import ACCOUNT, Settings
 
 START_SECONDS = 30
 STOP_SECONDS = 10
@@ -129,7 +128,7 @@ class ThrowAway:
 
     def _ready(self) -> bool:
         # It writes its address once the port was found free: before that, somebody else would answer.
-        if not (self._data / "endpoint").exists():
+        if not (self._data / Settings.ENDPOINT).exists():
             return False
         import http.client  # noqa: PLC0415 - takes a moment, and every command loads this module
 
@@ -143,15 +142,11 @@ class ThrowAway:
             connection.close()
 
     def _read_environment(self) -> None:
-        key = json.loads((self._data / "credentials.json").read_text())
-        self.url = (self._data / "endpoint").read_text()
+        variables = client_environment(self._data, self.region)
+        self.url = variables["AWS_ENDPOINT_URL"]
         self.registry = f"localhost:{self._port}"
         self.environment = {
-            "AWS_ENDPOINT_URL": self.url,
-            "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
-            "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
-            "AWS_DEFAULT_REGION": self.region,
-            "AWS_REGION": self.region,
+            **variables,
             "MOORAGE_DATA": str(self._data),
             "MOORAGE_REGISTRY": self.registry,
         }

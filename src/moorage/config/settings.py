@@ -14,6 +14,7 @@ from moorage.core.names import AccountId, RegistryNames, parse_account
 
 T = TypeVar("T")
 
+HERE = "moorage-data"
 MOST_WORKERS = 64
 _SWITCH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
@@ -42,10 +43,10 @@ class Settings:
     account: AccountId
     names: RegistryNames
     database: str
-    workers: int = 1
-    json_logs: bool = False
-    log_requests: str = "changes"
-    tls: Tls | None = None
+    workers: int
+    json_logs: bool
+    log_requests: str
+    tls: Tls | None
 
     @property
     def blobs(self) -> Path:
@@ -100,9 +101,18 @@ def read_settings(given: Mapping[str, Given], home: Path) -> Settings:
 
 def data_folder(given: Mapping[str, Given], home: Path) -> Path:
     """Return the data folder, absolute: the one given, else ``moorage-data`` where the current folder has one, else the user's."""
-    here = Path("moorage-data")
-    default = here if here.is_dir() else home / ".local" / "share" / "moorage"
-    return (_read_if(given["data"], _folder) or default).absolute()
+    named = _read_if(given["data"], _folder)
+    if named is None:
+        named = Path(HERE) if _has(HERE) else home / ".local" / "share" / "moorage"
+    return named.absolute()
+
+
+def _has(folder: str) -> bool:
+    """Tell whether the current folder has that one; one that may not be entered has none."""
+    try:
+        return Path(folder).is_dir()
+    except PermissionError:
+        return False
 
 
 class _Wrong(Exception):

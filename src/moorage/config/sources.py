@@ -9,6 +9,8 @@ from pathlib import Path
 
 FILE = "moorage.toml"
 PREFIX = "MOORAGE_"
+ACCOUNT = "123456789012"
+"""The account that the first start makes, unless told."""
 CONFIG = "MOORAGE_CONFIG"
 
 # What `moorage run` tells its command, and what Kubernetes and Docker set for a service or a container named moorage.
@@ -59,7 +61,7 @@ KNOWN = (
     Setting(
         "listen", "HOST:PORT", "Where to listen: an IP address or localhost, and a port.", default="127.0.0.1:4510"
     ),
-    Setting("account", "ID", "The account that the first start makes: twelve digits.", default="123456789012"),
+    Setting("account", "ID", "The account that the first start makes: twelve digits.", default=ACCOUNT),
     Setting("domain", "NAME[:PORT]", "Show registries as <account>.dkr.ecr.<region>.NAME instead of the address."),
     Setting(
         "database",
@@ -84,16 +86,16 @@ KNOWN = (
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What a setting was given, as text, or None; ``name`` is what it is called there, and ``source`` is where."""
+    """What a setting was given, as text, or None; ``name`` is what it is called there, and ``source`` is where, None for the default."""
 
     text: str | None
     name: str
-    source: str = "default"
+    source: str | None = None
 
     @property
     def is_default(self) -> bool:
         """Say whether nobody gave it."""
-        return self.source == "default"
+        return self.source is None
 
 
 def gather(options: Mapping[str, str | None], environment: Mapping[str, str], config: Path | None) -> dict[str, Given]:
@@ -135,11 +137,12 @@ def _read_file(config: Path | None, variable: str | None) -> tuple[dict[str, str
     path, name = (config, "--config") if config else (Path(variable), CONFIG) if variable else (Path(FILE), None)
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        if name is None:
-            return {}, path
-        raise InvalidSettings(f"{name} {path} is not there") from None
     except OSError as error:
+        # A current folder that may not be entered, as with sudo -u, has no file for us.
+        if name is None and isinstance(error, FileNotFoundError | PermissionError):
+            return {}, path
+        if isinstance(error, FileNotFoundError):
+            raise InvalidSettings(f"{name} {path} is not there") from None
         raise InvalidSettings(f"{path} cannot be read: {error.strerror}") from None
     except ValueError as error:
         raise InvalidSettings(f"{path} cannot be understood: {error}") from None
