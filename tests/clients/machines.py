@@ -1,5 +1,6 @@
 """A box in which ``moorage serve`` has AWS's names, with TLS, and what its administrator needs there."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,18 @@ def must(box: Box, *command: str) -> str:
 
 def trust(box: Box, data: Path, *words: str) -> str:
     return must(box, moorage(), "trust", "--data", str(data), *words)
+
+
+def trusted(box: Box) -> dict[str, str]:
+    """Return all files that trust may touch, with their contents; Java's store is made anew each time and holds the time."""
+    script = "find /etc /usr/local/share -type f -not -path '*/java/cacerts' -exec sha256sum {} + | sort -k2; find /etc -type d | sort"
+    return dict(_digests(box.run("sh", "-c", script).stdout))
+
+
+def _digests(text: str) -> Iterator[tuple[str, str]]:
+    for line in text.splitlines():
+        digest, _, path = line.partition("  ")
+        yield (path or line, digest)
 
 
 @dataclass(frozen=True)

@@ -42,10 +42,10 @@ def make_reader(folder: Path, server: Server, docker: DockerEngine) -> Reader:
     return Reader(folder, {**known, **docker.env(), "PATH": path})
 
 
-def blocks(page: str, language: str = "") -> list[str]:
-    """Return the blocks of a page in ``docs/`` that are fenced with this word."""
+def blocks(page: str, *languages: str) -> list[str]:
+    """Return the blocks of a page in ``docs/`` that are fenced with one of these words, or with none."""
     fenced = re.findall(r"^```(\w*)\n(.*?)^```", (ROOT / "docs" / page).read_text(), re.DOTALL | re.MULTILINE)
-    return [block for word, block in fenced if word == language]
+    return [block for word, block in fenced if word in (languages or ("",))]
 
 
 @dataclass(frozen=True)

@@ -31,11 +31,15 @@ def image(server: Server, repository: str) -> str:
     return f"{server.host}/{repository}:v1"
 
 
+def build_and_push(engine: Podman, image: str, folder: Path) -> None:
+    engine.buildah("bud", "--quiet", "--tag", image, engine.context(folder / "context", SAID))
+    engine.buildah("push", PLAIN, "--quiet", image)
+
+
 def test_buildah_pushes_what_a_dockerfile_says_and_pulls_it_again(
     engine: Podman, image: str, registry: Registry, repository: str, tmp_path: Path
 ) -> None:
-    engine.buildah("bud", "--quiet", "--tag", image, engine.context(tmp_path / "context", SAID))
-    engine.buildah("push", PLAIN, "--quiet", image)
+    build_and_push(engine, image, tmp_path)
     engine.buildah("rmi", image)
     engine.buildah("pull", PLAIN, "--quiet", image)
 
@@ -64,8 +68,7 @@ def test_buildah_pushes_what_was_put_together_step_by_step(
 def test_buildah_goes_on_from_an_image_of_the_registry(
     engine: Podman, image: str, server: Server, repository: str, tmp_path: Path
 ) -> None:
-    engine.buildah("bud", "--quiet", "--tag", image, engine.context(tmp_path / "context", SAID))
-    engine.buildah("push", PLAIN, "--quiet", image)
+    build_and_push(engine, image, tmp_path)
     engine.buildah("rmi", image)
     more = f"{server.host}/{repository}:more"
 

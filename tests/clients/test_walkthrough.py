@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.reader import Step, run_lines
+from tests.clients.machines import REGISTRY, trusted
+from tests.clients.reader import Step, blocks, run_lines
 from tests.engines.box import Box
 from tests.engines.clients import NOWHERE
 from tests.engines.programs import CACHE, ROOT, found, plain_environment, tail, wait_until
@@ -21,29 +22,14 @@ pytestmark = pytest.mark.slow
 PAGE = ROOT / "docs" / "walkthrough.md"
 PROJECT = ROOT / "docs" / "examples" / "usermgmt"
 PLUGIN = "com/spotify/dockerfile-maven-plugin/1.4.13/dockerfile-maven-plugin-1.4.13.jar"
-REGISTRY = "180789647333.dkr.ecr.us-east-1.amazonaws.com"
 VERSIONS = {"1": str(CACHE / "awscli" / "bin"), "2": "/usr/bin"}
 
 
 def lines(version: str, build: str) -> tuple[list[str], list[str], list[str]]:
     """Return the page's commands before the server starts, those with it, and the last one, which takes all back."""
-    marks = ("", f"cli{version}", build)
-    blocks = re.findall(r"^```(\w*)\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
-    wanted = [line for mark, block in blocks if mark in marks for line in block.splitlines()]
-    commands = [line.removeprefix("sudo ") for line in wanted]
+    wanted = blocks(PAGE.name, "", f"cli{version}", build)
+    commands = [line.removeprefix("sudo ") for block in wanted for line in block.splitlines()]
     return commands[:1], commands[1:-1], commands[-1:]
-
-
-def trusted(box: Box) -> dict[str, str]:
-    """Return all files that trust may touch, with their contents; Java's store is made anew each time and holds the time."""
-    script = "find /etc /usr/local/share -type f -not -path '*/java/cacerts' -exec sha256sum {} + | sort -k2; find /etc -type d | sort"
-    return dict(enumerate_lines(box.run("sh", "-c", script).stdout))
-
-
-def enumerate_lines(text: str) -> Iterator[tuple[str, str]]:
-    for line in text.splitlines():
-        digest, _, path = line.partition("  ")
-        yield (path or line, digest)
 
 
 def need_maven() -> None:

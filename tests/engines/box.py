@@ -1,17 +1,13 @@
 """A machine of the tests' own inside this one: its own network, hosts file, engine folders and trust store.
 
-Processes are started in it with ``nsenter``; killing the process that holds its namespaces ends them all, and what was written
-below ``/etc``, ``/usr/local/share`` and dpkg's folder goes with its folder.
+Processes are started in it with ``nsenter``, and what was written below ``/etc``, ``/usr/local/share`` and dpkg's folder goes with its folder.
 """
 
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Self
 
-from tests.engines.programs import Missing, found, plain_environment, tail, wait_until
+from tests.engines.namespaces import Namespaces
+from tests.engines.programs import found, plain_environment, tail, wait_until
 
 SETUP = """
 ip link set lo up
@@ -29,46 +25,19 @@ exec sleep infinity
 """
 
 
-class Box:
+class Box(Namespaces):
     """The namespaces, and the processes that were started in them."""
 
     def __init__(self) -> None:
-        for program in ("unshare", "nsenter", "ip"):
-            found(program, remedy="apt-get install util-linux iproute2")
-        self.folder = Path(tempfile.mkdtemp(prefix="moorage-box-"))
-        self.log = self.folder / "box.log"
-        self._holder: subprocess.Popen[bytes] | None = None
+        found("ip", remedy="apt-get install iproute2")
+        super().__init__(SETUP, net=True)
         self._started: list[subprocess.Popen[bytes]] = []
 
-    def __enter__(self) -> Self:
-        namespaces = ["unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child"]
-        (self.folder / "usr/local").mkdir(parents=True)
-        with self.log.open("ab") as log:
-            self._holder = subprocess.Popen(
-                [*namespaces, "sh", "-ec", SETUP, "box", str(self.folder)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-        if not wait_until((self.folder / "up").exists, seconds=10, alive=self._alive):
-            self.__exit__()
-            raise Missing(f"namespaces and overlay mounts need root: {tail(self.log)}")
-        return self
-
     def __exit__(self, *_: object) -> None:
-        if self._holder:
-            self._holder.kill()
-            self._holder.wait()
+        super().__exit__()
         for process in self._started:
             process.kill()  # the word that started it; what it started has ended with the namespace
             process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def inside(self) -> list[str]:
-        """Return the words that start a command in here."""
-        assert self._holder
-        child = Path(f"/proc/{self._holder.pid}/task/{self._holder.pid}/children").read_text().split()[0]
-        return ["nsenter", "--target", child, "--net", "--mount", "--pid"]
 
     def start(self, command: list[str], environment: Mapping[str, str]) -> None:
         """Start a process that lives as long as the box; what it prints goes to the log."""
@@ -112,6 +81,3 @@ class Box:
         if not wait_until(lambda: self.run(*ready).returncode == 0, seconds=30):
             raise AssertionError(f"dockerd did not start: {tail(self.log)}")
         return environment
-
-    def _alive(self) -> bool:
-        return self._holder is not None and self._holder.poll() is None

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -37,6 +38,7 @@ type report struct {
 	Digest        string
 	Manifest      string
 	Failure       string
+	MadeRecently  bool
 	ExistsAlready bool
 	TagIsTaken    bool
 	LayerIsThere  bool
@@ -111,6 +113,7 @@ func main() {
 			ImageTagMutability: types.ImageTagMutabilityImmutable,
 		}))
 		told.Made = *made.Repository.RepositoryUri
+		told.MadeRecently = time.Since(*made.Repository.CreatedAt).Abs() < time.Minute
 	}
 	repository := prefix + "/a"
 	_, err := a.client.CreateRepository(ctx, &ecr.CreateRepositoryInput{RepositoryName: &repository})

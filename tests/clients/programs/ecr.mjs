@@ -1,9 +1,7 @@
 // A program that uses Amazon ECR by the AWS SDK for JavaScript: AWS's own commands, paginators and errors.
 import { createHash } from "node:crypto";
-import { createRequire } from "node:module";
 
-// Packages are found in the folder that it is run in, not beside this file.
-const {
+import {
   BatchGetImageCommand,
   CompleteLayerUploadCommand,
   CreateRepositoryCommand,
@@ -19,7 +17,7 @@ const {
   RepositoryNotFoundException,
   UploadLayerPartCommand,
   paginateDescribeRepositories,
-} = createRequire(`${process.cwd()}/`)("@aws-sdk/client-ecr");
+} from "@aws-sdk/client-ecr";
 
 const MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json";
 const client = new ECRClient({});
