@@ -12,7 +12,17 @@ LISTEN ?= 127.0.0.1:4510
 JOBS ?= 2
 AWS_SDK_GO := github.com/aws/aws-sdk-go-v2
 AWS_SDK_JS := @aws-sdk/client-ecr@3.1169.0
-CRANE := github.com/google/go-containerregistry/cmd/crane@v0.22.1
+
+# Programs that Go builds into .cache/bin, each by GO_<its name>. A new one is a line here and a word below: among those of
+# the slow tests, or, when a machine that has never built it needs over a minute, of make clients alone.
+GO_crane := github.com/google/go-containerregistry/cmd/crane@v0.22.1
+GO_oras := oras.land/oras/cmd/oras@v1.3.6
+GO_regctl := github.com/regclient/regclient/cmd/regctl@v0.11.7
+GO_docker-credential-ecr-login := github.com/awslabs/amazon-ecr-credential-helper/ecr-login/cli/docker-credential-ecr-login@v0.12.0
+GO_helm := helm.sh/helm/v3/cmd/helm@v3.22.0
+GO_SLOW := crane oras regctl docker-credential-ecr-login
+GO_ON_REQUEST := helm
+KUBELET_PROVIDER := k8s.io/cloud-provider-aws
 
 # What the slow tests run: a real Docker Engine, a real PostgreSQL, real clients. None of it is left running.
 TEST_PACKAGES := awscli docker.io iptables nftables containerd runc busybox-static skopeo postgresql iproute2 podman buildah curl
@@ -20,7 +30,7 @@ BENCH_PACKAGES := wrk
 # The peers of the benchmarks are unpacked, not installed: their packages would start services.
 BENCH_PEERS := docker-registry nginx
 
-.PHONY: help serve check format types pages fast-tests slow-tests test bench clean debian-test debian-bench
+.PHONY: help serve check format types pages fast-tests slow-tests test clients bench clean debian-test debian-bench
 
 help: ## list these targets
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1@\2/p' $(MAKEFILE_LIST) | awk -F@ '{ printf "%-18s%s\n", $$1, $$2 }'
@@ -48,8 +58,15 @@ pages: .venv/.dev ## write the tables on pages that are made from the source
 fast-tests: .venv/.dev ## the tests that need nothing but Python
 	$(BIN)/pytest -m "not slow and not on_request" -n $(JOBS)
 
-slow-tests: .venv/.dev .cache/awscli/.ready .cache/.crane .cache/.aws-sdk-go .cache/.aws-sdk-js .cache/.maven debian-test ## the tests with real engines and clients
+# What the tests with real engines and clients need, and what those need besides that are run on request.
+SLOW_NEED := .venv/.dev .cache/awscli/.ready $(GO_SLOW:%=.cache/.go-%) .cache/.aws-sdk-go .cache/.aws-sdk-js .cache/.maven debian-test
+CLIENTS_NEED := $(GO_ON_REQUEST:%=.cache/.go-%) .cache/.ecr-credential-provider
+
+slow-tests: $(SLOW_NEED) ## the tests with real engines and clients
 	$(BIN)/pytest -m slow -n $(JOBS) --durations=5
+
+clients: $(SLOW_NEED) $(CLIENTS_NEED) ## every client, also those that take minutes to install; writes docs/clients.md
+	$(BIN)/pytest -m client -n $(JOBS) --durations=5 tests/clients --clients-table docs/clients.md
 
 test: ## everything: sets up Debian packages and real clients, then runs all tests
 	$(MAKE) --no-print-directory fast-tests
@@ -93,13 +110,23 @@ clean: ## remove what these targets made, except the data of make serve
 
 # --- other programs ----------------------------------------------------------------------------------------------------
 
-# Without Go there is no crane; its tests then fail with a sentence that says so, and the other tests still run.
-.cache/.crane: Makefile
+# Without Go these are not there; their tests then fail with a sentence that says so, and the other tests still run.
+.cache/.go-%: Makefile
 	@mkdir -p .cache/bin
-	@if ! command -v go >/dev/null; then echo "go is missing, so there is no crane and its tests will fail" >&2; \
-	elif echo "go install $(CRANE)" && \
-	  CGO_ENABLED=0 GOTOOLCHAIN=local GOBIN="$(CURDIR)/.cache/bin" go install $(CRANE); then touch $@; \
-	else echo "crane was not built (it needs Go 1.25 or newer), so its tests will fail" >&2; fi
+	@if ! command -v go >/dev/null; then echo "go is missing, so there is no $* and its tests will fail" >&2; \
+	elif echo "go install $(GO_$*)" && \
+	  CGO_ENABLED=0 GOTOOLCHAIN=local GOBIN="$(CURDIR)/.cache/bin" go install $(GO_$*); then touch $@; \
+	else echo "$* was not built (it needs Go 1.26 or newer), so its tests will fail" >&2; fi
+
+# go install refuses a module that replaces others, so this one is built from a module made here.
+.cache/.ecr-credential-provider: Makefile
+	@rm -rf .cache/ecr-credential-provider && mkdir -p .cache/bin .cache/ecr-credential-provider
+	@if ! command -v go >/dev/null; then echo "go is missing, so there is no ecr-credential-provider and its tests will fail" >&2; \
+	elif cd .cache/ecr-credential-provider && GOTOOLCHAIN=local go mod init moorage.invalid/ecr-credential-provider && \
+	  GOTOOLCHAIN=local go get $(KUBELET_PROVIDER)@v1.37.1 && \
+	  CGO_ENABLED=0 GOTOOLCHAIN=local go build -mod=mod -o ../bin/ $(KUBELET_PROVIDER)/cmd/ecr-credential-provider; \
+	then touch ../.ecr-credential-provider; \
+	else echo "ecr-credential-provider was not built (it needs Go 1.26 or newer), so its tests will fail" >&2; fi
 
 # The modules are made here, not kept in the repository: what they hold is of the registry that they came from.
 .cache/.aws-sdk-go: Makefile

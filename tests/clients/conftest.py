@@ -11,9 +11,20 @@ from tests.clients.images import DockerImages
 from tests.clients.people import Person, admin, client, login_password, make_person
 from tests.clients.reader import Reader, make_reader
 from tests.clients.registry import Registry
+from tests.clients.table import Table
 from tests.engines.clients import crane, skopeo
 from tests.engines.docker import DockerEngine
 from tests.engines.server import Server
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--clients-table", metavar="PAGE", help="write the table of clients from this run to that page")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Gather what becomes of each client; below xdist, only the process that leads the others writes."""
+    if path := config.getoption("--clients-table", default=None):
+        config.pluginmanager.register(Table(Path(path), writes=not hasattr(config, "workerinput")))
 
 
 @pytest.fixture(scope="session")

@@ -33,7 +33,7 @@ from tests.clients.registry import OCI_MANIFEST, digest_of, image_manifest
 from tests.engines.docker import DockerEngine
 from tests.engines.server import ACCOUNT, Server
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.client("boto3")]
 
 MIB = 1024 * 1024
 INVALID_TOKEN = ("UnrecognizedClientException", "The security token included in the request is invalid.")

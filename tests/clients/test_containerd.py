@@ -12,10 +12,11 @@ import pytest
 from tests.clients.images import unpacked_layers
 from tests.clients.machines import REGISTRY, must, serve_in
 from tests.clients.registry import Registry, digest_of, image_manifest
+from tests.clients.tools import program
 from tests.engines.apart import Apart
 from tests.engines.box import Box
 from tests.engines.containerd import Containerd
-from tests.engines.programs import CACHE, found
+from tests.engines.programs import found
 from tests.engines.server import Server
 
 pytestmark = [pytest.mark.slow, pytest.mark.client("containerd")]
@@ -134,8 +135,7 @@ def trusting() -> Iterator[Trusting]:
 
 def push_with_crane(box: Box, password: str) -> None:
     """Put an image for this machine's platform into the registry, as ``app:v1``."""
-    crane = str(found("crane", remedy="make slow-tests builds it with Go 1.25 or newer", also_in=[CACHE / "bin"]))
-    logged_in = ("env", f"DOCKER_CONFIG={box.folder}", crane)
+    logged_in = ("env", f"DOCKER_CONFIG={box.folder}", str(program("crane")))
     layer = box.folder / "layer.tar"
     layer.write_bytes(busybox_layer())
     must(box, *logged_in, "auth", "login", "--username", "AWS", "--password", password, REGISTRY)

@@ -13,7 +13,7 @@ from tests.clients.registry import OCI_INDEX, Registry, digest_of
 from tests.engines.clients import crane
 from tests.engines.server import Server
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.client("crane")]
 
 Crane = Callable[..., str]
 

@@ -14,7 +14,7 @@ from tests.clients.registry import Registry
 from tests.engines.docker import DockerEngine
 from tests.engines.server import ACCOUNT, Server
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.client("docker")]
 
 FILES = {"one": b"first layer", "two": b"second layer" * 100_000}
 

@@ -19,7 +19,7 @@ from tests.clients.registry import (
 from tests.engines.clients import skopeo
 from tests.engines.server import Server
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.client("skopeo")]
 
 Skopeo = Callable[..., str]
 PLAIN = "--tls-verify=false"

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.clients.machines import ACCOUNT, API, REGISTRY, Keys, must, serve_in, trust, trusted
+from tests.clients.tools import program
 from tests.engines.box import Box
 from tests.engines.cable import cable
-from tests.engines.programs import CACHE, found
 from tests.engines.server import moorage
 
-pytestmark = [pytest.mark.slow, pytest.mark.client("crane")]
+pytestmark = pytest.mark.slow
 
 PORT = 4510
 
@@ -53,8 +53,7 @@ def fingerprint(shown: str) -> str:
 
 
 def crane(box: Box, *words: str) -> str:
-    program = found("crane", remedy="make slow-tests builds it with Go 1.25 or newer", also_in=[CACHE / "bin"])
-    return must(box, "env", f"DOCKER_CONFIG={box.folder}", str(program), *words)
+    return must(box, "env", f"DOCKER_CONFIG={box.folder}", str(program("crane")), *words)
 
 
 @contextmanager

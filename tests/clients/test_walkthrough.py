@@ -47,7 +47,11 @@ def box() -> Iterator[Box]:
 
 @pytest.mark.parametrize(
     ("version", "build"),
-    [("1", "docker"), ("2", "docker"), pytest.param("2", "maven", marks=pytest.mark.client("maven"))],
+    [
+        pytest.param("1", "docker", marks=pytest.mark.client("aws 1")),
+        pytest.param("2", "docker", marks=pytest.mark.client("aws 2")),
+        pytest.param("2", "maven", marks=pytest.mark.client("maven")),
+    ],
 )
 def test_the_walk_through_runs_letter_for_letter(version: str, build: str, box: Box, tmp_path: Path) -> None:
     if build == "maven":
