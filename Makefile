@@ -25,7 +25,7 @@ GO_ON_REQUEST := helm
 KUBELET_PROVIDER := k8s.io/cloud-provider-aws
 
 # What the slow tests run: a real Docker Engine, a real PostgreSQL, real clients. None of it is left running.
-TEST_PACKAGES := awscli docker.io iptables nftables containerd runc busybox-static skopeo postgresql iproute2 podman buildah curl
+TEST_PACKAGES := awscli docker.io iptables nftables containerd runc busybox-static skopeo postgresql iproute2 podman buildah curl systemd python3-venv
 BENCH_PACKAGES := wrk
 # The peers of the benchmarks are unpacked, not installed: their packages would start services.
 BENCH_PEERS := docker-registry nginx
@@ -59,7 +59,7 @@ fast-tests: .venv/.dev ## the tests that need nothing but Python
 	$(BIN)/pytest -m "not slow and not on_request" -n $(JOBS)
 
 # What the tests with real engines and clients need, and what those need besides that are run on request.
-SLOW_NEED := .venv/.dev .cache/awscli/.ready $(GO_SLOW:%=.cache/.go-%) .cache/.aws-sdk-go .cache/.aws-sdk-js .cache/.maven debian-test
+SLOW_NEED := .venv/.dev .cache/awscli/.ready $(GO_SLOW:%=.cache/.go-%) .cache/.aws-sdk-go .cache/.aws-sdk-js .cache/.maven .cache/wheels/.ready .cache/peers/.ready debian-test
 CLIENTS_NEED := $(GO_ON_REQUEST:%=.cache/.go-%) .cache/.ecr-credential-provider
 
 slow-tests: $(SLOW_NEED) ## the tests with real engines and clients
@@ -149,6 +149,12 @@ clean: ## remove what these targets made, except the data of make serve
 	@if ! command -v mvn >/dev/null; then echo "mvn is missing, so the walk-through with Maven will fail" >&2; \
 	elif mvn --quiet --batch-mode --file .cache/usermgmt clean package -Ddockerfile.skip=true; then touch $@; \
 	else echo "Maven's plugins were not fetched, so the walk-through with Maven will fail" >&2; fi
+
+# What the pages on systemd and containers install, on machines of the tests' own that have no network.
+.cache/wheels/.ready: requirements.txt | .venv/bin/python
+	@rm -rf .cache/wheels
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --wheel-dir .cache/wheels -r requirements.txt hatchling
+	@touch $@
 
 debian-test:
 	@$(call debian,$(TEST_PACKAGES))

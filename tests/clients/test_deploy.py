@@ -1,0 +1,39 @@
+"""The files in deploy/ are those that the pages show."""
+
+import re
+
+import pytest
+
+from tests.clients.reader import blocks
+from tests.engines.programs import ROOT
+
+
+@pytest.mark.parametrize(
+    ("page", "mark", "file"),
+    [
+        ("systemd.md", "ini", "moorage.service"),
+        ("container.md", "dockerfile", "Dockerfile"),
+        ("container.md", "yaml", "compose.yaml"),
+        ("nginx.md", "nginx", "nginx.conf"),
+    ],
+)
+def test_a_page_shows_the_file_as_it_is(page: str, mark: str, file: str) -> None:
+    assert blocks(page, mark) == [(ROOT / "deploy" / file).read_text()]
+
+
+def test_compose_says_what_docker_run_is_told() -> None:
+    line = next(
+        line for block in blocks("container.md", "console") for line in block.splitlines() if "--detach" in line
+    )
+    composed = (ROOT / "deploy" / "compose.yaml").read_text()
+
+    for value in re.findall(r"--(?:publish|volume|restart|stop-timeout|tmpfs|cap-drop|security-opt) (\S+)", line):
+        assert value in composed, value
+    assert ("--read-only" in line, "read_only: true" in composed) == (True, True)
+
+
+@pytest.mark.parametrize("page", ["systemd.md", "container.md", "nginx.md", "shell.md"])
+def test_every_file_that_a_page_links_to_is_there(page: str) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / "docs" / page).read_text())
+
+    assert [link for link in links if not (ROOT / "docs" / link).exists()] == []
