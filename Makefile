@@ -147,7 +147,7 @@ clean: ## remove what these targets made, except the data of make serve
 .cache/.maven: docs/examples/usermgmt/pom.xml
 	@rm -rf .cache/usermgmt && mkdir -p .cache && cp -r docs/examples/usermgmt .cache/usermgmt
 	@if ! command -v mvn >/dev/null; then echo "mvn is missing, so the walk-through with Maven will fail" >&2; \
-	elif mvn --quiet --batch-mode --file .cache/usermgmt clean package -Ddockerfile.skip=true; then touch $@; \
+	elif mvn --quiet --batch-mode --file .cache/usermgmt clean package jib:buildTar -Ddockerfile.skip=true; then touch $@; \
 	else echo "Maven's plugins were not fetched, so the walk-through with Maven will fail" >&2; fi
 
 # What the pages on systemd and containers install, on machines of the tests' own that have no network.

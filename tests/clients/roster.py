@@ -108,7 +108,7 @@ CLIENTS = [
     Client(
         "maven",
         says("mvn", "--version"),
-        "With Spotify's dockerfile-maven-plugin 1.4.13, under AWS's own host name.",
+        "With Spotify's dockerfile-maven-plugin 1.4.13 and with Jib 3.5.2, under AWS's own host name.",
     ),
 ]
 ROSTER = {each.name: each for each in CLIENTS}

@@ -21,7 +21,10 @@ pytestmark = pytest.mark.slow
 
 PAGE = ROOT / "docs" / "walkthrough.md"
 PROJECT = ROOT / "docs" / "examples" / "usermgmt"
-PLUGIN = "com/spotify/dockerfile-maven-plugin/1.4.13/dockerfile-maven-plugin-1.4.13.jar"
+PLUGINS = [
+    "com/spotify/dockerfile-maven-plugin/1.4.13/dockerfile-maven-plugin-1.4.13.jar",
+    "com/google/cloud/tools/jib-maven-plugin/3.5.2/jib-maven-plugin-3.5.2.jar",
+]
 VERSIONS = {"1": str(CACHE / "awscli" / "bin"), "2": "/usr/bin"}
 
 
@@ -35,7 +38,7 @@ def lines(version: str, build: str) -> tuple[list[str], list[str], list[str]]:
 def need_maven() -> None:
     """Say what is missing: the machine of the walk-through has no network to fetch plugins from."""
     found("mvn", remedy="apt-get install maven default-jdk-headless")
-    if not (Path.home() / ".m2" / "repository" / PLUGIN).exists():
+    if not all((Path.home() / ".m2" / "repository" / plugin).exists() for plugin in PLUGINS):
         pytest.fail("Maven's plugins are missing: make slow-tests fetches them", pytrace=False)
 
 

@@ -132,6 +132,12 @@ def test_env_takes_another_region_and_forgets_the_token_of_another_session(own_s
     assert (variables["AWS_DEFAULT_REGION"], variables["AWS_SESSION_TOKEN"]) == ("eu-central-1", "unset")
 
 
+def test_env_prints_json_for_programs(own_server: Server) -> None:
+    printed = run([moorage(), "env", "--data", str(own_server.data), "--json"]).stdout
+
+    assert {**json.loads(printed), "AWS_SESSION_TOKEN": "unset"} == evaluated(own_server)
+
+
 def test_a_region_that_a_shell_would_run_is_only_text(own_server: Server, tmp_path: Path) -> None:
     trap = f"$(touch {tmp_path / 'trap'})'; touch {tmp_path / 'trap'}; '"
 

@@ -16,6 +16,8 @@ from moorage.cli.run import run
 from moorage.cli.tables import table
 from moorage.config import Settings
 
+as_json = click.option("--json", "as_json", is_flag=True, help="For programs.")
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="moorage")
@@ -43,7 +45,7 @@ def serve(config: Path | None, **options: str | None) -> None:
 
 @main.command("config")
 @setting_options()
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@as_json
 def show_config(config: Path | None, *, as_json: bool, **options: str | None) -> None:
     """Show each setting, its value and where that came from; refuse what `moorage serve` would refuse.
 
@@ -70,7 +72,8 @@ def show_config(config: Path | None, *, as_json: bool, **options: str | None) ->
 @main.command()
 @setting_options("data")
 @click.option("--region", default=REGION, show_default=True, help="The region for AWS_DEFAULT_REGION and AWS_REGION.")
-def env(config: Path | None, data: str | None, region: str) -> None:
+@as_json
+def env(config: Path | None, data: str | None, region: str, *, as_json: bool) -> None:
     """Print the environment in which aws, boto3 and Terraform reach this server as its administrator.
 
     Example: eval "$(moorage env)"
@@ -84,6 +87,9 @@ def env(config: Path | None, data: str | None, region: str) -> None:
         ) from None
     except PermissionError as error:
         raise click.ClickException(f"{error.filename} can only be read by the user that runs the server.") from None
+    if as_json:
+        click.echo(json.dumps(variables, indent=2))
+        return
     for name, value in variables.items():
         click.echo(f"export {name}={shlex.quote(value)}")
     # A token of another session would be sent along and refused.
