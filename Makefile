@@ -59,7 +59,7 @@ fast-tests: .venv/.dev ## the tests that need nothing but Python
 	$(BIN)/pytest -m "not slow and not on_request" -n $(JOBS)
 
 # What the tests with real engines and clients need, and what those need besides that are run on request.
-SLOW_NEED := .venv/.dev .cache/awscli/.ready $(GO_SLOW:%=.cache/.go-%) .cache/.aws-sdk-go .cache/.aws-sdk-js .cache/.maven .cache/wheels/.ready .cache/peers/.ready debian-test
+SLOW_NEED := .venv/.dev .cache/awscli/.ready $(GO_SLOW:%=.cache/.go-%) .cache/.aws-sdk-go .cache/.aws-sdk-js .cache/.maven .cache/wheels/.ready .cache/ansible/.ready .cache/peers/.ready debian-test
 CLIENTS_NEED := $(GO_ON_REQUEST:%=.cache/.go-%) .cache/.ecr-credential-provider
 
 slow-tests: $(SLOW_NEED) ## the tests with real engines and clients
@@ -106,6 +106,17 @@ clean: ## remove what these targets made, except the data of make serve
 .cache/moto/.ready: requirements-bench.txt | .venv/bin/python
 	"$(PYTHON)" -m venv .cache/moto
 	.cache/moto/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	@touch $@
+
+# Of the package that holds every collection (50 MiB), the two that are tried are kept.
+.cache/ansible/.ready: Makefile | .venv/bin/python
+	@rm -rf .cache/ansible
+	"$(PYTHON)" -m venv .cache/ansible
+	.cache/ansible/bin/python -m pip install --quiet --disable-pip-version-check ansible-core==2.19.5 boto3
+	.cache/ansible/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --dest .cache/ansible/wheel ansible==12.3.0
+	@cd .cache/ansible && ./bin/python -c 'import glob, zipfile; wheel = zipfile.ZipFile(*glob.glob("wheel/*.whl")); \
+	  wheel.extractall("collections", [name for name in wheel.namelist() if name.startswith(("ansible_collections/amazon/aws/", "ansible_collections/community/aws/"))])'
+	@rm -rf .cache/ansible/wheel
 	@touch $@
 
 # --- other programs ----------------------------------------------------------------------------------------------------

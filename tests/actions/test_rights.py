@@ -110,6 +110,7 @@ ON_REPOSITORIES: list[tuple[str, str, Ask]] = [
     ),
     ("Repositories.tag", "ecr:TagResource", lambda s, c: s.desk.repositories.tag(c, s.name, TEAM)),
     ("Repositories.untag", "ecr:UntagResource", lambda s, c: s.desk.repositories.untag(c, s.name, ["team"])),
+    ("Repositories.policy", "ecr:GetRepositoryPolicy", lambda s, c: s.desk.repositories.policy(c, s.name)),
     ("Repositories.tags", "ecr:ListTagsForResource", lambda s, c: s.desk.repositories.tags(c, s.name)),
     ("Uploads.start", "ecr:InitiateLayerUpload", lambda s, c: s.desk.uploads.start(c, s.name)),
     ("Uploads.start_at_once", "ecr:InitiateLayerUpload", lambda s, c: s.desk.uploads.start_at_once(c, s.name)),

@@ -110,5 +110,10 @@ CLIENTS = [
         says("mvn", "--version"),
         "With Spotify's dockerfile-maven-plugin 1.4.13 and with Jib 3.5.2, under AWS's own host name.",
     ),
+    Client(
+        "ansible",
+        says("ansible", "--version", at=[CACHE / "ansible" / "bin"]),
+        "With the module community.aws.ecs_ecr. `moorage env` is all that it needs.",
+    ),
 ]
 ROSTER = {each.name: each for each in CLIENTS}

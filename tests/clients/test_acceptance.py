@@ -195,6 +195,13 @@ def test_a_missing_repository_cannot_be_tagged(ecr: Any) -> None:
     assert code == "RepositoryNotFoundException"
 
 
+def test_a_repository_has_no_policy_of_its_own(ecr: Any, repository: str) -> None:
+    assert refused(lambda: ecr.get_repository_policy(repositoryName=repository)) == (
+        "RepositoryPolicyNotFoundException",
+        f"Repository policy does not exist for the repository with name '{repository}' in the registry with id '{ACCOUNT}'",
+    )
+
+
 # --- images -----------------------------------------------------------------------------------------------------------
 
 

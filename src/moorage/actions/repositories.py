@@ -1,11 +1,18 @@
 """What a caller may ask of repositories and of the registry as a whole."""
 
 from dataclasses import replace
+from typing import NoReturn
 
 from moorage.actions.access import Guard
 from moorage.actions.steps import found, locked
 from moorage.core.calls import Call
-from moorage.core.errors import RepositoryAlreadyExists, RepositoryNotEmpty, RepositoryNotFound, TooManyRepositories
+from moorage.core.errors import (
+    RepositoryAlreadyExists,
+    RepositoryNotEmpty,
+    RepositoryNotFound,
+    RepositoryPolicyNotFound,
+    TooManyRepositories,
+)
 from moorage.core.names import RepositoryName
 from moorage.core.repositories import MAX_REPOSITORIES, Repository, TagMutability, with_tags
 from moorage.core.settings import DEFAULTS, check_setting
@@ -105,6 +112,12 @@ class Repositories:
         """Return the resource tags."""
         with self._database.read() as tx:
             return tx.repositories.tags(found(tx, self._guard, call, "ecr:ListTagsForResource", name))
+
+    def policy(self, call: Call, name: RepositoryName) -> NoReturn:
+        """Raise RepositoryPolicyNotFound: no repository has a policy yet, for none can be set."""
+        with self._database.read() as tx:
+            found(tx, self._guard, call, "ecr:GetRepositoryPolicy", name)
+        raise RepositoryPolicyNotFound(name, call.registry.account)
 
     def describe_registry(self, call: Call) -> None:
         """Check that the caller may describe the registry; there is nothing to read yet."""

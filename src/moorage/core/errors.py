@@ -110,6 +110,17 @@ class RepositoryNotFound(RegistryError):
 
 
 @dataclass(eq=False)
+class RepositoryPolicyNotFound(RegistryError):
+    """The repository has no policy of its own."""
+
+    name: RepositoryName
+    account: AccountId
+
+    def __str__(self) -> str:
+        return f"Repository policy does not exist for the repository with name '{self.name}' in the registry with id '{self.account}'"
+
+
+@dataclass(eq=False)
 class RepositoryAlreadyExists(RegistryError):
     """The name is taken."""
 

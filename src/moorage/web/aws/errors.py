@@ -113,6 +113,7 @@ AWS_ERRORS: dict[type[e.Refused], AwsError] = {
     e.ValidationFailed: AwsError("ValidationException"),
     # repositories
     e.RepositoryNotFound: AwsError("RepositoryNotFoundException"),
+    e.RepositoryPolicyNotFound: AwsError("RepositoryPolicyNotFoundException"),
     e.RepositoryAlreadyExists: AwsError("RepositoryAlreadyExistsException"),
     e.RepositoryNotEmpty: AwsError("RepositoryNotEmptyException"),
     e.KmsFailed: AwsError("KmsException", members=_kms),

@@ -30,7 +30,6 @@ REFUSED: dict[str, str] = {
     "GetLifecyclePolicyPreview": _LIFECYCLE,
     "GetRegistryPolicy": _POLICIES,
     "GetRegistryScanningConfiguration": _SCANNING,
-    "GetRepositoryPolicy": _POLICIES,
     "GetSigningConfiguration": _SIGNING,
     "ListImageReferrers": "referrers are listed by the registry itself; the AWS operation comes later",
     "ListPullTimeUpdateExclusions": _EXCLUSIONS,

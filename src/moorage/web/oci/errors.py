@@ -47,6 +47,7 @@ OCI_ERRORS: dict[type[errors.Refused], OciError] = {
     errors.RepositoryAlreadyExists: _denied,
     errors.RepositoryNotEmpty: _denied,
     errors.RepositoryNotFound: OciError("NAME_UNKNOWN", 404),
+    errors.RepositoryPolicyNotFound: _denied,
     # 507 is what a full disk is called (RFC 4918, section 11.5); clients print the sentence.
     errors.StorageFull: OciError("DENIED", 507),
     errors.TokenExpired: _denied,
