@@ -1,10 +1,11 @@
 """What the actions need of the world."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
+from moorage.core.collection import Unused
 from moorage.core.digests import Digest
 from moorage.core.identities import AccessKey, User
 from moorage.core.images import Image, Served, Shelf, TagStatus
@@ -119,11 +120,32 @@ class LayerRows(Protocol):
     def move(self, digest: Digest, key: UploadId) -> None:
         """Say that the bytes of content that is stored already lie under another key."""
 
-    def mount(self, repository: Repository, digest: Digest, at: datetime) -> None:
-        """Note that the repository holds content that is stored already."""
+    def mount(self, repository: Repository, digest: Digest, at: datetime) -> bool:
+        """Note that the repository holds content that is stored already; False where none is any more."""
+
+    def tell(self, digests: Sequence[Digest], at: datetime) -> None:
+        """Note that a client is told that blobs are there, and keep them from going until the transaction ends."""
 
     def referenced(self, repository: Repository, digest: Digest) -> bool:
         """Tell whether an image of the repository refers to the blob."""
+
+    def unreferenced(self, before: datetime, after: tuple[int, str], limit: int) -> list[tuple[int, Unused]]:
+        """Return up to ``limit`` layers that no image of their repository refers to and that no client was told of since ``before``.
+
+        Each comes with its repository's id; they are those after that id and digest.
+        """
+
+    def release(self, repository: Repository, digests: Sequence[Digest], before: datetime) -> list[Digest]:
+        """Have the repository hold those layers no more that are still unreferenced and untold of; return them."""
+
+    def unused(self, before: datetime, after: str, limit: int) -> list[Unused]:
+        """Return up to ``limit`` contents that no image refers to and that no client was told of since ``before``, those after a digest."""
+
+    def forget(self, digests: Sequence[Digest], before: datetime) -> dict[Digest, UploadId]:
+        """Forget contents that no repository holds and that are still untold of; return the keys of their bytes."""
+
+    def keys(self, keys: Sequence[UploadId]) -> set[UploadId]:
+        """Return those of the keys under which the bytes of content lie."""
 
 
 class UploadRows(Protocol):
@@ -143,6 +165,15 @@ class UploadRows(Protocol):
 
     def remove(self, upload: UploadId) -> None:
         """Forget an upload."""
+
+    def abandoned(self, before: datetime, after: str, limit: int) -> list[Unused]:
+        """Return up to ``limit`` uploads that nothing came for since ``before``, those after an id."""
+
+    def abandon(self, upload: UploadId, before: datetime) -> bool:
+        """Forget an upload that still nothing came for; False where something did."""
+
+    def keys(self, keys: Sequence[UploadId]) -> set[UploadId]:
+        """Return those of the keys that are of uploads."""
 
 
 class IdentityRows(Protocol):
@@ -293,6 +324,14 @@ class Writer(Protocol):
         """Let another writer in."""
 
 
+class Stored(NamedTuple):
+    """Bytes as they lie there: their key, how many they are, and when they were last written to."""
+
+    key: UploadId
+    size: int
+    changed_at: datetime
+
+
 class Blobs(Protocol):
     """Bytes that survive. A key is used once."""
 
@@ -307,3 +346,6 @@ class Blobs(Protocol):
 
     def delete(self, key: UploadId) -> None:
         """Delete bytes; absent is not an error."""
+
+    def stored(self, before: datetime) -> Iterator[Stored]:
+        """Yield all bytes that were not written to since ``before``, in any order."""

@@ -1,14 +1,18 @@
 """Settings in, everything built, by plain calls."""
 
+import hmac
 import json
 import os
 import secrets
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from moorage.actions.access import Guard
+from moorage.actions.collection import Collection
 from moorage.actions.identities import Identities
 from moorage.actions.images import Images
 from moorage.actions.layers import Layers
@@ -17,9 +21,10 @@ from moorage.actions.tokens import Tokens
 from moorage.actions.uploads import Uploads
 from moorage.adapters.blobs_disk import DiskBlobs
 from moorage.adapters.files import replace_file
-from moorage.adapters.sql.database import SqlDatabase
+from moorage.adapters.sql.database import HEAD, SqlDatabase
 from moorage.adapters.sql.hot import SqlHotReads
 from moorage.config import InvalidSettings, Settings
+from moorage.core.collection import Grace
 from moorage.core.identities import AccessKey
 from moorage.core.names import UploadId
 from moorage.web.app import App
@@ -47,11 +52,10 @@ def prepare(settings: Settings) -> FirstStart:
     The key is in its file before its row is committed, so a start that is cut short cannot leave an account without a key.
     """
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    DiskBlobs(settings.blobs)
     database = SqlDatabase(settings.database, connections=1)
     try:
         database.migrate()
-        database.secret(SECRET, secrets.token_bytes(32))
+        _claim(DiskBlobs(settings.blobs), database.secret(SECRET, secrets.token_bytes(32)))
         identities = Identities(database, Guard())
         key = identities.bootstrap(
             settings.account, datetime.now(UTC), keep=lambda made: _write_key(settings.credentials, made)
@@ -72,8 +76,8 @@ def build(settings: Settings) -> App:
     repositories = Repositories(database, guard)
     hot = SqlHotReads(database)
     images = Images(database, hot, guard)
-    layers = Layers(database, hot, blobs, guard)
-    uploads = Uploads(database, blobs, guard, new_id=lambda: UploadId(str(uuid.uuid4())))
+    layers = Layers(database, hot, blobs, guard, Grace(settings.keep_unused))
+    uploads = Uploads(database, blobs, guard, new_id=lambda: UploadId(str(uuid.uuid4())), now=lambda: datetime.now(UTC))
     pools = Pools(inline=database.is_sqlite)
     ecr = Ecr(
         repositories=repositories,
@@ -97,6 +101,35 @@ def build(settings: Settings) -> App:
         ready=lambda: _check(database, blobs.folder),
         close=[hot.close, database.close],
     )
+
+
+@contextmanager
+def collection(settings: Settings) -> Iterator[Collection]:
+    """Open the store for a collection; raises InvalidSettings where there is none of this release."""
+    if not settings.blobs.is_dir():
+        raise InvalidSettings(
+            f"{settings.data} has no store: start `moorage serve` first, or name its folder with --data"
+        )
+    database = SqlDatabase(settings.database, connections=1)
+    try:
+        if database.version() != HEAD:
+            raise InvalidSettings(
+                f"The database of {settings.data} is not there or of another release: start `moorage serve` first"
+            )
+        blobs = DiskBlobs(settings.blobs)
+        _claim(blobs, database.known_secret(SECRET))
+        yield Collection(database, blobs, Grace(settings.keep_unused))
+    finally:
+        database.close()
+
+
+def _claim(blobs: DiskBlobs, secret: bytes) -> None:
+    """Make the folder this database's; raises InvalidSettings where it is another's, whose bytes would seem unused."""
+    owner = hmac.digest(secret, b"owner of the bytes", "sha256").hex()
+    if blobs.claim(owner) != owner:
+        raise InvalidSettings(
+            f"{blobs.folder} holds the bytes of another database. Start with the one that they belong to, or move the folder away."
+        )
 
 
 def _check(database: SqlDatabase, folder: Path) -> None:

@@ -4,7 +4,7 @@ import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import select
 
 from moorage.actions.access import Guard
+from moorage.actions.collection import Collection
 from moorage.actions.identities import Identities
 from moorage.actions.images import Images, Put
 from moorage.actions.layers import Layers
@@ -23,6 +24,7 @@ from moorage.adapters.sql.database import SqlDatabase
 from moorage.adapters.sql.hot import SqlHotReads
 from moorage.adapters.sql.schema import metadata
 from moorage.core.calls import Call, Caller
+from moorage.core.collection import Grace
 from moorage.core.digests import Digest, digest_of
 from moorage.core.errors import Refused
 from moorage.core.identities import AccessKey
@@ -33,6 +35,7 @@ from moorage.core.repositories import Repository
 from tests.contracts.rows import AT, HERE, image
 
 SECRET = b"s" * 32
+GRACE = Grace(timedelta(hours=24))
 PART = "ecr:UploadLayerPart"
 COMPLETE = "ecr:CompleteLayerUpload"
 
@@ -56,6 +59,7 @@ class Desk:
 
     database: SqlDatabase
     folder: Path
+    now: datetime = AT
     _names: "count[int]" = field(default_factory=count)
 
     def __post_init__(self) -> None:
@@ -65,8 +69,11 @@ class Desk:
         self.identities = Identities(self.database, self.guard)
         self.repositories = Repositories(self.database, self.guard)
         self.images = Images(self.database, self.hot, self.guard)
-        self.layers = Layers(self.database, self.hot, self.blobs, self.guard)
-        self.uploads = Uploads(self.database, self.blobs, self.guard, lambda: UploadId(str(uuid.uuid4())))
+        self.layers = Layers(self.database, self.hot, self.blobs, self.guard, GRACE)
+        self.uploads = Uploads(
+            self.database, self.blobs, self.guard, new_id=lambda: UploadId(str(uuid.uuid4())), now=lambda: self.now
+        )
+        self.collection = Collection(self.database, self.blobs, GRACE)
         self.tokens = Tokens(self.database, self.guard, SECRET)
 
     def open(self) -> "Desk":

@@ -58,7 +58,7 @@ def test_a_manifest_comes_with_its_last_pull(database: SqlDatabase, hot: SqlHotR
 def test_a_layer_is_found_where_it_is_held(database: SqlDatabase, hot: SqlHotReads, app: Repository) -> None:
     add_layer(database, app, "layer", 1)
     add_repository(database, "other")
-    held = Layer(blob("layer"), upload_id(1), 5, None)
+    held = Layer(blob("layer"), upload_id(1), 5, AT)
 
     assert hot.layer(HERE.account, HERE, app.name, blob("layer")) == (1, held)
     assert hot.layer(HERE.account, HERE, app.name, blob("none")) is None

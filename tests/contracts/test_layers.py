@@ -20,7 +20,7 @@ def test_a_repository_holds_what_was_added_to_it_and_no_other_does(database: Sql
 
     with database.read() as tx:
         rows: LayerRows = tx.layers
-        held = Layer(blob("layer"), upload_id(1), 5, None)
+        held = Layer(blob("layer"), upload_id(1), 5, AT)
         assert rows.get(app, [blob("layer"), blob("none")]) == {blob("layer"): held}
         assert rows.get(other, [blob("layer")]) == {}
         assert rows.get(app, []) == {}
@@ -44,7 +44,7 @@ def test_mounting_makes_another_repository_a_holder_however_often(database: SqlD
             tx.layers.mount(other, blob("layer"), AT)
 
     with database.read() as tx:
-        assert tx.layers.get(other, [blob("layer")]) == {blob("layer"): Layer(blob("layer"), upload_id(1), 5, None)}
+        assert tx.layers.get(other, [blob("layer")]) == {blob("layer"): Layer(blob("layer"), upload_id(1), 5, AT)}
 
 
 def test_a_layer_outlives_the_repository_that_brought_it(database: SqlDatabase, app: Repository) -> None:
@@ -86,7 +86,7 @@ def test_a_layer_is_referenced_while_an_image_of_the_repository_has_it(database:
 
 
 def test_an_upload_is_read_back_as_it_was_left(database: SqlDatabase, app: Repository) -> None:
-    upload = Upload(id=upload_id(1), repository_id=app.id, started_at=AT)
+    upload = Upload(id=upload_id(1), repository_id=app.id, started_at=AT, touched_at=AT)
     grown = replace(upload, size=2**40, parts=3, small_last_part=True, small_part=True)
     with database.write() as tx:
         rows: UploadRows = tx.uploads
@@ -102,7 +102,7 @@ def test_an_upload_is_read_back_as_it_was_left(database: SqlDatabase, app: Repos
 def test_an_upload_is_one_of_its_repository_alone(database: SqlDatabase, app: Repository) -> None:
     other = add_repository(database, "other")
     with database.write() as tx:
-        tx.uploads.add(Upload(id=upload_id(1), repository_id=app.id, started_at=AT))
+        tx.uploads.add(Upload(id=upload_id(1), repository_id=app.id, started_at=AT, touched_at=AT))
         assert tx.uploads.get(other, upload_id(1)) is None
         assert tx.uploads.lock(other, upload_id(1)) is None
         assert tx.uploads.get(app, upload_id(2)) is None
@@ -110,7 +110,7 @@ def test_an_upload_is_one_of_its_repository_alone(database: SqlDatabase, app: Re
 
 def test_a_forgotten_upload_is_gone_and_may_be_forgotten_again(database: SqlDatabase, app: Repository) -> None:
     with database.write() as tx:
-        tx.uploads.add(Upload(id=upload_id(1), repository_id=app.id, started_at=AT))
+        tx.uploads.add(Upload(id=upload_id(1), repository_id=app.id, started_at=AT, touched_at=AT))
         tx.uploads.remove(upload_id(1))
         tx.uploads.remove(upload_id(1))
         assert tx.uploads.get(app, upload_id(1)) is None

@@ -96,7 +96,7 @@ def test_everything_in_a_repository_goes_with_it(database: SqlDatabase) -> None:
         add_image(database, each, image("a", "shared"), "v1")
     with database.write() as tx:
         tx.repositories.set_tags(added, {"team": "blue"})
-        tx.uploads.add(Upload(id=upload_id(9), repository_id=added.id, started_at=AT))
+        tx.uploads.add(Upload(id=upload_id(9), repository_id=added.id, started_at=AT, touched_at=AT))
         tx.repositories.remove(added)
 
     again = add_repository(database)

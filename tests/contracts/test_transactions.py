@@ -154,7 +154,7 @@ def test_who_locks_a_registry_changes_what_nobody_else_does(database: SqlDatabas
 
 def test_who_locks_an_upload_changes_what_nobody_else_does(database: SqlDatabase, app: Repository) -> None:
     with database.write() as tx:
-        tx.uploads.add(Upload(id=upload_id(1), repository_id=app.id, started_at=AT))
+        tx.uploads.add(Upload(id=upload_id(1), repository_id=app.id, started_at=AT, touched_at=AT))
 
     def grow(each: SqlDatabase) -> None:
         with each.write(durable=False) as tx:

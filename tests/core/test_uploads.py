@@ -22,7 +22,9 @@ from moorage.core.uploads import (
 REGISTRY = Registry(AccountId("111122223333"), Region("us-east-1"))
 APP = RepositoryName("team/app")
 ID = UploadId("6f1c2b1e-0000-4000-8000-000000000001")
-FRESH = Upload(id=ID, repository_id=1, started_at=datetime(2026, 8, 3, tzinfo=UTC))
+FRESH = Upload(
+    id=ID, repository_id=1, started_at=datetime(2026, 8, 3, tzinfo=UTC), touched_at=datetime(2026, 8, 3, tzinfo=UTC)
+)
 
 
 def of_parts(*sizes: int) -> Upload:

@@ -5,8 +5,9 @@ from collections.abc import Generator
 from moorage.actions.access import Guard
 from moorage.actions.steps import found
 from moorage.core.calls import Call
+from moorage.core.collection import Grace
 from moorage.core.digests import Digest, parse_digest
-from moorage.core.errors import LayerInaccessible, LayerNotFound
+from moorage.core.errors import LayerInaccessible, LayerNotFound, StorageFull
 from moorage.core.names import Registry, RepositoryName
 from moorage.core.uploads import Layer
 from moorage.ports import Blobs, Database, HotReads
@@ -18,33 +19,55 @@ DOWNLOAD = "ecr:GetDownloadUrlForLayer"
 class Layers:
     """Actions on layers; each raises AccessDenied without the right to it, and RepositoryNotFound.
 
-    A layer is there only for a repository that holds it, whatever other repositories hold.
+    A layer is there only for a repository that holds it, whatever other repositories hold. Who is told that it is may count on it
+    for the time of grace.
     """
 
-    def __init__(self, database: Database, hot: HotReads, blobs: Blobs, guard: Guard) -> None:
+    def __init__(self, database: Database, hot: HotReads, blobs: Blobs, guard: Guard, grace: Grace) -> None:
         self._database = database
         self._hot = hot
         self._blobs = blobs
         self._guard = guard
+        self._grace = grace
 
     def available(self, call: Call, name: RepositoryName, digests: list[Digest]) -> dict[Digest, Layer]:
         """Return those of the layers that the repository holds."""
         with self._database.read() as tx:
-            return tx.layers.get(found(tx, self._guard, call, CHECK, name), digests)
+            held = tx.layers.get(found(tx, self._guard, call, CHECK, name), digests)
+        return self._told(call, name, held)
 
     def one(self, call: Call, name: RepositoryName, digest: Digest, action: str) -> Layer:
         """Return a layer to look at (CHECK) or to read (DOWNLOAD); raises LayerNotFound."""
         with self._database.read() as tx:
             found(tx, self._guard, call, action, name)
         hot = self._hot.layer(call.caller.account, call.registry, name, digest)
-        if hot is None:
+        held = {digest: hot[1]} if hot else {}
+        try:
+            held = self._told(call, name, held)
+        except StorageFull:
+            # Who pushes has to wait for room anyway; who pulls does not.
+            if action == CHECK:
+                raise
+        if digest not in held:
             raise LayerNotFound(digest, name, call.registry.account)
-        return hot[1]
+        return held[digest]
+
+    def _told(self, call: Call, name: RepositoryName, held: dict[Digest, Layer]) -> dict[Digest, Layer]:
+        """Note that the caller is told of layers, where the last note is old; return those that are still held."""
+        news = [layer.digest for layer in held.values() if self._grace.is_news(layer.told_at, call.at)]
+        if not news:
+            return held
+        with self._database.write(durable=False) as tx:
+            tx.layers.tell(news, call.at)
+            repository = tx.repositories.get(call.registry, name)
+            return tx.layers.get(repository, list(held)) if repository else {}
 
     def one_at_once(self, call: Call, name: RepositoryName, digest: Digest, action: str) -> Layer | None:
-        """As ``one``, in one look-up; None where that does not suffice: it is not there, or rights have to be read."""
+        """As ``one``, in one look-up; None where that does not suffice: not there, or rights to read, or news to note."""
         hot = self._hot.layer(call.caller.account, call.registry, name, digest)
-        if hot and self._guard.allow_remembered(hot[0], call, action, call.registry.repository_arn(name)):
+        if hot is None or self._grace.is_news(hot[1].told_at, call.at):
+            return None
+        if self._guard.allow_remembered(hot[0], call, action, call.registry.repository_arn(name)):
             return hot[1]
         return None
 

@@ -5,7 +5,8 @@ layer again. The layer that it completes is: its bytes, their directory entry, t
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from moorage.actions.access import Guard
 from moorage.actions.steps import found, locked
@@ -52,17 +53,27 @@ class Session:
 class Uploads:
     """Actions on uploads; each raises AccessDenied without the right to it, RepositoryNotFound, UploadNotFound."""
 
-    def __init__(self, database: Database, blobs: Blobs, guard: Guard, new_id: Callable[[], UploadId]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        blobs: Blobs,
+        guard: Guard,
+        *,
+        new_id: Callable[[], UploadId],
+        now: Callable[[], datetime],
+    ) -> None:
         self._database = database
         self._blobs = blobs
         self._guard = guard
         self._new_id = new_id
+        # Bytes may come for hours after the call: what collection goes by is when they had come.
+        self._now = now
 
     def start(self, call: Call, name: RepositoryName) -> Upload:
         """Start an upload."""
         with self._database.write(durable=False) as tx:
             repository = locked(tx, self._guard, call, "ecr:InitiateLayerUpload", name)
-            upload = Upload(id=self._new_id(), repository_id=repository.id, started_at=call.at)
+            upload = self._new(call, repository)
             tx.uploads.add(upload)
         return upload
 
@@ -71,8 +82,11 @@ class Uploads:
         with self._database.read() as tx:
             repository = found(tx, self._guard, call, "ecr:InitiateLayerUpload", name)
             self._guard.allow(tx, call, "ecr:UploadLayerPart", repository.arn)
-        upload = Upload(id=self._new_id(), repository_id=repository.id, started_at=call.at)
+        upload = self._new(call, repository)
         return Session(name, upload, self._blobs.writer(upload.id))
+
+    def _new(self, call: Call, repository: Repository) -> Upload:
+        return Upload(id=self._new_id(), repository_id=repository.id, started_at=call.at, touched_at=call.at)
 
     def resume(self, call: Call, name: RepositoryName, upload_id: str, first_byte: int | None, action: str) -> Session:
         """Take hold of an upload to write to it, or to complete it.
@@ -106,7 +120,7 @@ class Uploads:
         with self._database.write(durable=False) as tx:
             repository = locked(tx, self._guard, call, "ecr:UploadLayerPart", session.name)
             _locked_upload(tx, repository, upload.id)
-            tx.uploads.update(upload)
+            tx.uploads.update(replace(upload, touched_at=self._now()))
         session.writer.keep()
         return upload
 
@@ -127,7 +141,7 @@ class Uploads:
             if repository.id != upload.repository_id:
                 raise UploadNotFound(upload.id, session.name, call.registry.account)
             new = digest not in tx.layers.get(repository, [digest])
-            key = tx.layers.add(repository, digest, upload.id, upload.size, call.at)
+            key = tx.layers.add(repository, digest, upload.id, upload.size, self._now())
             if key != upload.id and self._blobs.size(key) != upload.size:
                 # What was stored is lost; here it is again.
                 tx.layers.move(digest, upload.id)
@@ -186,8 +200,7 @@ class Uploads:
                 return False
             if digest not in tx.layers.get(origin, [digest]) or not tx.layers.referenced(origin, digest):
                 return False
-            tx.layers.mount(target, digest, call.at)
-        return True
+            return tx.layers.mount(target, digest, call.at)
 
 
 def _upload(tx: Transaction, repository: Repository, upload_id: str) -> Upload:

@@ -11,13 +11,15 @@ import hashlib
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
-from moorage.adapters.files import sync_folder
+from moorage.adapters.files import replace_file, sync_folder
 from moorage.core.digests import Digest
 from moorage.core.errors import StorageFull, UploadBusy
-from moorage.core.names import UploadId
+from moorage.core.names import UploadId, parse_upload
+from moorage.ports import Stored
 
 CHUNK = 1024 * 1024
 FLUSH = 8 * 1024 * 1024
@@ -42,6 +44,13 @@ class DiskBlobs:
         self._durable_folders: set[str] = set()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         sync_folder(folder.parent)
+
+    def claim(self, owner: str) -> str:
+        """Return whose the folder is; it becomes ``owner``'s where it is nobody's."""
+        mark = self.folder / "owner"
+        if not mark.exists():
+            replace_file(mark, owner.encode(), 0o600)
+        return mark.read_text()
 
     def location(self, key: UploadId) -> Path:
         """Return the file that holds the bytes."""
@@ -90,6 +99,18 @@ class DiskBlobs:
         """Delete bytes; absent is not an error."""
         self.forget_hash(key)
         self.location(key).unlink(missing_ok=True)
+
+    def stored(self, before: datetime) -> Iterator[Stored]:
+        """Yield all bytes that were not written to since ``before``, in any order."""
+        for folder in (each.path for each in os.scandir(self.folder) if each.is_dir()):
+            for file in os.scandir(folder):
+                key = parse_upload(file.name)
+                status = _status(file)
+                if key is None or status is None or self.location(key) != Path(file.path):
+                    continue
+                changed_at = datetime.fromtimestamp(status.st_mtime, UTC)
+                if changed_at < before:
+                    yield Stored(key, status.st_size, changed_at)
 
     def running_hash(self, key: UploadId, stamp: Stamp) -> "hashlib._Hash | None":
         """Return a copy of the hash of a file's bytes where it is known and nobody has written to them since."""
@@ -188,6 +209,14 @@ class DiskWriter:
         """Let another writer in."""
         with self._in_use:
             os.close(self._file)
+
+
+def _status(file: "os.DirEntry[str]") -> os.stat_result | None:
+    """Return what there is to know of a file, or None where it has gone meanwhile."""
+    try:
+        return file.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return None
 
 
 def _stamp(file: int, size: int) -> Stamp:

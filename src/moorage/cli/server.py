@@ -1,10 +1,12 @@
 """Running the server: a port that is free, logs, workers, a clean stop."""
 
 import errno
+import logging.config
 import os
 import shutil
 import socket
 import tempfile
+from typing import Any
 
 import click
 
@@ -32,7 +34,7 @@ def run(settings: Settings) -> int:
 
 def _run(settings: Settings) -> int:
     # Imported after the environment of the metrics is set.
-    from moorage.cli.listeners import Beside, Listener  # noqa: PLC0415 - see above
+    from moorage.cli.collect import Collector  # noqa: PLC0415 - see above
     from moorage.cli.logs import logging_config  # noqa: PLC0415 - see above
     from moorage.wiring import prepare  # noqa: PLC0415 - see above
 
@@ -49,6 +51,18 @@ def _run(settings: Settings) -> int:
             err=True,
         )
     log_config = logging_config(json_logs=settings.json_logs, log_requests=settings.log_requests)
+    logging.config.dictConfig(log_config)
+    collector = Collector(settings)
+    collector.start()
+    try:
+        return _listen(settings, log_config)
+    finally:
+        collector.stop()
+
+
+def _listen(settings: Settings, log_config: dict[str, Any]) -> int:
+    from moorage.cli.listeners import Beside, Listener  # noqa: PLC0415 - see above
+
     plain = Listener(settings, log_config)
     if settings.tls is None:
         click.echo(f"Moorage on {settings.url}, data in {settings.data}", err=True)

@@ -1,4 +1,4 @@
-"""Tables for people, as wide as what is in them."""
+"""Tables for people, as wide as what is in them, and sizes."""
 
 from collections.abc import Sequence
 
@@ -10,3 +10,15 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
     )
+
+
+def size(count: int) -> str:
+    """Return a number of bytes in the unit that leaves one to four digits before the point."""
+    if count < 1024:  # noqa: PLR2004 - bytes of a KiB
+        return f"{count} B"
+    shown = float(count)
+    for unit in ("KiB", "MiB", "GiB"):
+        shown /= 1024
+        if shown < 1024:  # noqa: PLR2004 - see above
+            return f"{shown:.1f} {unit}"
+    return f"{shown / 1024:.1f} TiB"

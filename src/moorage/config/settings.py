@@ -4,6 +4,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar, TypeVar
@@ -16,6 +17,7 @@ T = TypeVar("T")
 
 HERE = "moorage-data"
 MOST_WORKERS = 64
+_UNITS = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 _SWITCH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
@@ -43,6 +45,8 @@ class Settings:
     account: AccountId
     names: RegistryNames
     database: str
+    keep_unused: timedelta
+    collect_every: timedelta
     workers: int
     json_logs: bool
     log_requests: str
@@ -92,6 +96,8 @@ def read_settings(given: Mapping[str, Given], home: Path) -> Settings:
         account=_read(given["account"], _account),
         names=RegistryNames(f"{_shown(host)}:{port}", domain),
         database=database or f"sqlite:///{quote(str(data / 'moorage.db'))}",
+        keep_unused=_read(given["keep-unused"], _keep),
+        collect_every=_read(given["collect-every"], _time),
         workers=_read(given["workers"], _workers),
         json_logs=_read(given["log-format"], _one_of("plain", "json")) == "json",
         log_requests=_read(given["log-requests"], _one_of("all", "changes", "none")),
@@ -191,6 +197,22 @@ def _workers(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= MOST_WORKERS:
         raise _Wrong(f"must be a number from 1 to {MOST_WORKERS}, not {text!r}")
     return int(text)
+
+
+def _time(text: str) -> timedelta:
+    match = re.fullmatch(r"([0-9]{1,6})([smhd])", text)
+    if not match:
+        raise _Wrong(
+            f"must be a number with s, m, h or d for seconds, minutes, hours or days, such as 90m, not {text!r}"
+        )
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def _keep(text: str) -> timedelta:
+    time = _time(text)
+    if not time:
+        raise _Wrong("must be 1s at least: a push tells of its layers before it says what they are for")
+    return time
 
 
 def _switch(text: str) -> bool:

@@ -69,6 +69,18 @@ KNOWN = (
         "PostgreSQL 15 or newer instead of SQLite: postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME.",
         otherwise="SQLite in the data folder",
     ),
+    Setting(
+        "keep-unused",
+        "TIME",
+        "How long unused bytes stay after a client was last told of them: a number with s, m, h or d.",
+        default="24h",
+    ),
+    Setting(
+        "collect-every",
+        "TIME",
+        "How often unused bytes are collected: a number with s, m, h or d; 0s for never.",
+        default="1h",
+    ),
     Setting("workers", "N", "Server processes: 1 to 64.", default="1"),
     Setting("log-format", "plain|json", "Lines for people or for programs.", default="plain"),
     Setting(

@@ -18,7 +18,7 @@ MAX_LAYER = 52_000 * MIB
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """One upload of one repository. ``size`` counts acknowledged bytes.
+    """One upload of one repository. ``size`` counts acknowledged bytes, ``touched_at`` is when the last ones came.
 
     ``parts``, ``small_last_part`` and ``small_part`` (a part below 5 MiB was followed by another) are kept for the rules
     of the AWS API; the registry door has no parts.
@@ -27,6 +27,7 @@ class Upload:
     id: UploadId
     repository_id: int
     started_at: datetime
+    touched_at: datetime
     size: int = 0
     parts: int = 0
     small_last_part: bool = False
@@ -35,12 +36,16 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A blob that a repository holds: where its bytes lie, how many they are, and what manifests call it."""
+    """A blob that a repository holds: where its bytes lie, how many they are, and what manifests call it.
+
+    ``told_at`` is when it was last noted that a client was told that it is there.
+    """
 
     digest: Digest
     key: UploadId
     size: int
-    media_type: str | None
+    told_at: datetime
+    media_type: str | None = None
 
 
 def continues(upload: Upload, first_byte: int, registry: Registry, name: RepositoryName) -> None:

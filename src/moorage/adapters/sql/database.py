@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, select
@@ -22,7 +23,7 @@ from moorage.adapters.sql.repositories import SqlRepositoryRows, upsert
 from moorage.adapters.sql.schema import secrets
 from moorage.core.errors import StorageFull
 
-HEAD = "0001"
+HEAD = "0002"
 """The last migration of this release."""
 
 # In WAL mode a FULL commit syncs the log, and with it all commits before its own.
@@ -122,15 +123,21 @@ class SqlDatabase:
 
     def migrate(self) -> None:
         """Bring the tables to this release's form; raises NewerDatabase where a later release has been here."""
-        with self.engine.connect() as connection:
-            known = inspect(connection).has_table("alembic_version")
-            current = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() if known else None
-        if current == HEAD:
+        if self.version() == HEAD:
             return
         # Takes longer to import than a start may take.
         from moorage.adapters.sql.migrate import upgrade  # noqa: PLC0415 - see above
 
         upgrade(self.engine)
+
+    def version(self) -> str | None:
+        """Return the last migration that has been here, or None where there are no tables."""
+        if self.is_sqlite and not Path(str(self.url.database)).exists():
+            return None  # to look would make it
+        with self.engine.connect() as connection:
+            known = inspect(connection).has_table("alembic_version")
+            version = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() if known else None
+        return None if version is None else str(version)
 
     def close(self) -> None:
         """Close all connections."""

@@ -38,7 +38,7 @@ _by_tag = (
     .where(*_here, tags.c.name == bindparam("reference"))
 )
 _layer = (
-    select(_version, contents.c.digest, contents.c.key, contents.c.size)
+    select(_version, contents.c.digest, contents.c.key, contents.c.size, contents.c.told_at)
     .join_from(repositories, layers)
     .join(contents)
     .where(*_here, layers.c.digest == bindparam("reference"))
@@ -77,7 +77,7 @@ class SqlHotReads:
     ) -> tuple[int, Layer] | None:
         """Return the version of the caller's account and the blob, or None where either is missing."""
         row = self._one(_layer, caller, registry, name, digest)
-        return (row[0], Layer(row[1], row[2], row[3], None)) if row else None
+        return (row[0], Layer(row[1], row[2], row[3], to_moment(row[4]))) if row else None
 
     def key(self, key_id: str) -> AccessKey | None:
         """Return an access key with its user, or None; whether it is active is the reader's to look at."""

@@ -5,17 +5,18 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, delete, exists, insert, select, tuple_, update
 
 from moorage.adapters.sql.repositories import upsert
-from moorage.adapters.sql.schema import contents, layers, references, uploads
+from moorage.adapters.sql.schema import contents, layers, references, repositories, uploads
 from moorage.adapters.sql.times import to_moment, to_seconds
+from moorage.core.collection import Kind, Unused
 from moorage.core.digests import Digest
-from moorage.core.names import UploadId
+from moorage.core.names import Registry, UploadId
 from moorage.core.repositories import Repository
 from moorage.core.uploads import Layer, Upload
 
-_columns = select(contents.c.digest, contents.c.key, contents.c.size).join_from(layers, contents)
+_columns = select(contents.c.digest, contents.c.key, contents.c.size, contents.c.told_at).join_from(layers, contents)
 _media_type = (
     select(references.c.media_type)
     .where(
@@ -39,6 +40,60 @@ _referenced = (
     )
     .limit(1)
 )
+_refers = (
+    references.c.repository_id == layers.c.repository_id,
+    references.c.digest == layers.c.digest,
+    references.c.kind == "blob",
+)
+_untold = contents.c.told_at < bindparam("before")
+_of_digests = contents.c.digest.in_(bindparam("digests", expanding=True))
+_unreferenced = (
+    select(layers.c.repository_id, repositories.c.account, repositories.c.region, repositories.c.name)
+    .add_columns(contents.c.digest, contents.c.size, contents.c.told_at)
+    .join_from(layers, contents)
+    .join(repositories, repositories.c.id == layers.c.repository_id)
+    .where(
+        _untold,
+        tuple_(layers.c.repository_id, layers.c.digest) > tuple_(bindparam("id"), bindparam("digest")),
+        ~exists().where(*_refers),
+    )
+    .order_by(layers.c.repository_id, layers.c.digest)
+    .limit(bindparam("count"))
+)
+_unused = (
+    select(contents.c.digest, contents.c.key, contents.c.size, contents.c.told_at)
+    .where(
+        _untold,
+        contents.c.digest > bindparam("after"),
+        ~exists().where(layers.c.digest == contents.c.digest, *_refers),
+    )
+    .order_by(contents.c.digest)
+    .limit(bindparam("count"))
+)
+# Locked in one order by all: a push, a mount or an answer waits, and then sees what has gone; or it was first, and nothing goes.
+_locked_untold = select(contents.c.digest).where(_untold, _of_digests).order_by(contents.c.digest).with_for_update()
+_release = (
+    delete(layers)
+    .where(
+        layers.c.repository_id == bindparam("id"),
+        layers.c.digest.in_(bindparam("digests", expanding=True)),
+        ~exists().where(*_refers),
+    )
+    .returning(layers.c.digest)
+)
+_forget = (
+    delete(contents)
+    .where(_of_digests, ~exists().where(layers.c.digest == contents.c.digest))
+    .returning(contents.c.digest, contents.c.key)
+)
+_abandoned = (
+    select(uploads.c.id, uploads.c.size, uploads.c.touched_at)
+    .add_columns(repositories.c.account, repositories.c.region, repositories.c.name)
+    .join_from(uploads, repositories)
+    .where(uploads.c.touched_at < bindparam("before"), uploads.c.id > bindparam("after"))
+    .order_by(uploads.c.id)
+    .limit(bindparam("count"))
+)
 _upload = select(uploads).where(uploads.c.id == bindparam("id"), uploads.c.repository_id == bindparam("repository"))
 _lock = _upload.with_for_update()
 
@@ -52,13 +107,15 @@ class SqlLayerRows:
     def get(self, repository: Repository, digests: Sequence[Digest]) -> dict[Digest, Layer]:
         """Return those of the blobs that the repository holds."""
         rows = self._connection.execute(_get, {"id": repository.id, "digests": list(digests)})
-        return {row.digest: Layer(row.digest, row.key, row.size, row.media_type) for row in rows}
+        return {
+            row.digest: Layer(row.digest, row.key, row.size, to_moment(row.told_at), row.media_type) for row in rows
+        }
 
     def add(self, repository: Repository, digest: Digest, key: UploadId, size: int, at: datetime) -> UploadId:
         """Store content, unless it is stored already, and that the repository holds it; return the key of its bytes."""
         now = to_seconds(at)
-        row = upsert(self._connection, contents).values(digest=digest, key=key, size=size, confirmed_at=now)
-        self._connection.execute(row.on_conflict_do_update(index_elements=["digest"], set_={"confirmed_at": now}))
+        row = upsert(self._connection, contents).values(digest=digest, key=key, size=size, told_at=now)
+        self._connection.execute(row.on_conflict_do_update(index_elements=["digest"], set_={"told_at": now}))
         self._hold(repository, digest)
         return UploadId(self._connection.execute(_key, {"digest": digest}).scalar_one())
 
@@ -66,12 +123,19 @@ class SqlLayerRows:
         """Say that the bytes of content that is stored already lie under another key."""
         self._connection.execute(update(contents).where(contents.c.digest == digest).values(key=key))
 
-    def mount(self, repository: Repository, digest: Digest, at: datetime) -> None:
-        """Note that the repository holds content that is stored already."""
-        self._connection.execute(
-            update(contents).where(contents.c.digest == digest).values(confirmed_at=to_seconds(at))
-        )
+    def mount(self, repository: Repository, digest: Digest, at: datetime) -> bool:
+        """Note that the repository holds content that is stored already; False where none is any more."""
+        told = update(contents).where(contents.c.digest == digest).values(told_at=to_seconds(at))
+        if not self._connection.execute(told).rowcount:
+            return False
         self._hold(repository, digest)
+        return True
+
+    def tell(self, digests: Sequence[Digest], at: datetime) -> None:
+        """Note that a client is told that blobs are there, and keep them from going until the transaction ends."""
+        for digest in sorted(digests):
+            told = update(contents).where(contents.c.digest == digest).values(told_at=to_seconds(at))
+            self._connection.execute(told)
 
     def _hold(self, repository: Repository, digest: Digest) -> None:
         row = upsert(self._connection, layers).values(repository_id=repository.id, digest=digest)
@@ -80,6 +144,52 @@ class SqlLayerRows:
     def referenced(self, repository: Repository, digest: Digest) -> bool:
         """Tell whether an image of the repository refers to the blob."""
         return self._connection.execute(_referenced, {"id": repository.id, "digest": digest}).first() is not None
+
+    # --- collection ---------------------------------------------------------------------------------------------------
+
+    def unreferenced(self, before: datetime, after: tuple[int, str], limit: int) -> list[tuple[int, Unused]]:
+        """Return up to ``limit`` layers that no image of their repository refers to, untold of since ``before``."""
+        number, digest = after
+        values = {"before": to_seconds(before), "id": number, "digest": digest, "count": limit}
+        return [
+            (
+                row.repository_id,
+                Unused(
+                    kind=Kind.LAYER,
+                    size=row.size,
+                    since=to_moment(row.told_at),
+                    digest=row.digest,
+                    repository=(Registry(row.account, row.region), row.name),
+                ),
+            )
+            for row in self._connection.execute(_unreferenced, values)
+        ]
+
+    def release(self, repository: Repository, digests: Sequence[Digest], before: datetime) -> list[Digest]:
+        """Have the repository hold those layers no more that are still unreferenced and untold of; return them."""
+        values = {"id": repository.id, "digests": self._locked(digests, before)}
+        return list(self._connection.execute(_release, values).scalars())
+
+    def unused(self, before: datetime, after: str, limit: int) -> list[Unused]:
+        """Return up to ``limit`` contents that no image refers to, untold of since ``before``, those after a digest."""
+        values = {"before": to_seconds(before), "after": after, "count": limit}
+        return [
+            Unused(kind=Kind.CONTENT, size=row.size, since=to_moment(row.told_at), digest=row.digest, key=row.key)
+            for row in self._connection.execute(_unused, values)
+        ]
+
+    def forget(self, digests: Sequence[Digest], before: datetime) -> dict[Digest, UploadId]:
+        """Forget contents that no repository holds and that are still untold of; return the keys of their bytes."""
+        rows = self._connection.execute(_forget, {"digests": self._locked(digests, before)})
+        return {row.digest: row.key for row in rows}
+
+    def _locked(self, digests: Sequence[Digest], before: datetime) -> list[Digest]:
+        values = {"digests": list(digests), "before": to_seconds(before)}
+        return list(self._connection.execute(_locked_untold, values).scalars())
+
+    def keys(self, keys: Sequence[UploadId]) -> set[UploadId]:
+        """Return those of the keys under which the bytes of content lie."""
+        return set(self._connection.execute(select(contents.c.key).where(contents.c.key.in_(keys))).scalars())
 
 
 class SqlUploadRows:
@@ -90,8 +200,7 @@ class SqlUploadRows:
 
     def add(self, upload: Upload) -> None:
         """Store a new upload."""
-        row = {**asdict(upload), "started_at": to_seconds(upload.started_at)}
-        self._connection.execute(insert(uploads).values(row))
+        self._connection.execute(insert(uploads).values(_row(upload)))
 
     def get(self, repository: Repository, upload: UploadId) -> Upload | None:
         """Return an upload of this repository."""
@@ -103,13 +212,43 @@ class SqlUploadRows:
 
     def _one(self, statement: Select[Any], repository: Repository, upload: UploadId) -> Upload | None:
         row = self._connection.execute(statement, {"id": upload, "repository": repository.id}).one_or_none()
-        return Upload(**{**row._mapping, "started_at": to_moment(row.started_at)}) if row else None  # noqa: SLF001 - SQLAlchemy's documented name
+        if row is None:
+            return None
+        times = {"started_at": to_moment(row.started_at), "touched_at": to_moment(row.touched_at)}
+        return Upload(**{**row._mapping, **times})  # noqa: SLF001 - SQLAlchemy's documented name
 
     def update(self, upload: Upload) -> None:
         """Store how far an upload has come."""
-        row = {**asdict(upload), "started_at": to_seconds(upload.started_at)}
-        self._connection.execute(update(uploads).where(uploads.c.id == upload.id).values(row))
+        self._connection.execute(update(uploads).where(uploads.c.id == upload.id).values(_row(upload)))
 
     def remove(self, upload: UploadId) -> None:
         """Forget an upload."""
         self._connection.execute(delete(uploads).where(uploads.c.id == upload))
+
+    def abandoned(self, before: datetime, after: str, limit: int) -> list[Unused]:
+        """Return up to ``limit`` uploads that nothing came for since ``before``, those after an id."""
+        values = {"before": to_seconds(before), "after": after, "count": limit}
+        return [
+            Unused(
+                kind=Kind.UPLOAD,
+                size=row.size,
+                since=to_moment(row.touched_at),
+                key=row.id,
+                repository=(Registry(row.account, row.region), row.name),
+            )
+            for row in self._connection.execute(_abandoned, values)
+        ]
+
+    def abandon(self, upload: UploadId, before: datetime) -> bool:
+        """Forget an upload that still nothing came for; False where something did."""
+        untouched = delete(uploads).where(uploads.c.id == upload, uploads.c.touched_at < to_seconds(before))
+        return self._connection.execute(untouched).rowcount > 0
+
+    def keys(self, keys: Sequence[UploadId]) -> set[UploadId]:
+        """Return those of the keys that are of uploads."""
+        return set(self._connection.execute(select(uploads.c.id).where(uploads.c.id.in_(keys))).scalars())
+
+
+def _row(upload: Upload) -> dict[str, Any]:
+    times = {"started_at": to_seconds(upload.started_at), "touched_at": to_seconds(upload.touched_at)}
+    return {**asdict(upload), **times}

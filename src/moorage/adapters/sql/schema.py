@@ -182,7 +182,8 @@ contents = Table(
     Column("digest", String(71), primary_key=True),
     Column("key", String(36), nullable=False, unique=True),
     Column("size", BigInteger, nullable=False),
-    Column("confirmed_at", Double, nullable=False),
+    # When it was last noted that a client was told that the content is there.
+    Column("told_at", Double, nullable=False),
 )
 
 layers = Table(
@@ -199,6 +200,7 @@ uploads = Table(
     Column("id", String(36), primary_key=True),
     Column("repository_id", RowId, _owner("repositories.id"), nullable=False, index=True),
     Column("started_at", Double, nullable=False),
+    Column("touched_at", Double, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("parts", Integer, nullable=False),
     Column("small_last_part", Boolean, nullable=False),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Generator
 from typing import TYPE_CHECKING
 
 from moorage.actions.layers import CHECK, DOWNLOAD, Layers
@@ -33,7 +33,7 @@ class Blobs:
 
     async def get(self, request: OciRequest, call: Call, route: Route) -> Answer:
         """Serve a blob, or a range of it."""
-        return self.serve(await self._layer(call, route, DOWNLOAD), request.headers.get(b"range"))
+        return await self.serve(await self._layer(call, route, DOWNLOAD), request.headers.get(b"range"))
 
     async def _layer(self, call: Call, route: Route, action: str) -> Layer:
         name = repository(route.name)
@@ -45,8 +45,11 @@ class Blobs:
             layer = await self._pools.rows(self._layers.one, call, name, wanted, action)
         return layer
 
-    def serve(self, layer: Layer, wanted: bytes | None) -> Answer:
-        """Return the bytes of a layer, or those of a Range header."""
+    async def serve(self, layer: Layer, wanted: bytes | None) -> Answer:
+        """Return the bytes of a layer, or those of a Range header.
+
+        They are open before it is said that they come: from then on a collection takes nothing away from who reads.
+        """
         headers = _headers(layer)
         try:
             part = byte_range(wanted, layer.size)
@@ -54,24 +57,35 @@ class Blobs:
             return Answer(status=416, headers=[*headers, (b"content-range", f"bytes */{layer.size}".encode())])
         if part is None:
             headers.append((b"content-length", str(layer.size).encode()))
-            return Answer(status=200, headers=headers, body=self._chunks(layer, 0, layer.size))
+            return Answer(status=200, headers=headers, body=await self._body(layer, 0, layer.size))
         start, end = part
         headers.append((b"content-length", str(end - start).encode()))
         headers.append((b"content-range", f"bytes {start}-{end - 1}/{layer.size}".encode()))
-        return Answer(status=206, headers=headers, body=self._chunks(layer, start, end))
+        return Answer(status=206, headers=headers, body=await self._body(layer, start, end))
 
-    async def _chunks(self, layer: Layer, start: int, end: int) -> AsyncGenerator[bytes]:
-        """Read one chunk ahead of the one that is being sent."""
+    async def _body(self, layer: Layer, start: int, end: int) -> AsyncGenerator[bytes]:
         chunks = self._layers.chunks(layer, start, end)
-        ahead = self._pools.bytes(next, chunks, b"")
+        first = await self._pools.bytes(next, chunks, b"")
+        return self._sent(chunks, first, end - start - len(first))
+
+    async def _sent(self, chunks: Generator[bytes], chunk: bytes, left: int) -> AsyncGenerator[bytes]:
+        """Read one chunk ahead of the one that is being sent; ``left`` counts the bytes after it."""
+        ahead: asyncio.Future[bytes] | None = None
         try:
-            while chunk := await ahead:
+            while left > 0:
                 ahead = self._pools.bytes(next, chunks, b"")
+                yield chunk
+                chunk = await ahead
+                if not chunk:
+                    return
+                left -= len(chunk)
+            if chunk:
                 yield chunk
         finally:
             # A client may leave while a thread is still reading for it.
-            await asyncio.wait([ahead])
-            await self._pools.bytes(chunks.close)
+            if ahead:
+                await asyncio.wait([ahead])
+            chunks.close()
 
 
 def _headers(layer: Layer) -> Headers:

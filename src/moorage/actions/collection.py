@@ -1,0 +1,149 @@
+"""Collection of what is unused, beside everything else that goes on: rows first, bytes after.
+
+A blob's key is used once, so bytes whose row is gone can be deleted whenever: no new row will ever name them. What is decided
+from a page of rows is decided again under the lock that keeps pushes, mounts and answers out.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from itertools import islice
+
+from moorage.core.collection import Grace, Kind, Unused
+from moorage.core.digests import Digest
+from moorage.core.errors import UploadBusy
+from moorage.core.names import Registry, RepositoryName, UploadId
+from moorage.ports import Blobs, Database
+
+PAGE = 500
+"""Rows that are read, or removed, in one transaction."""
+
+
+class Collection:
+    """What may go, and its going. Both are asked for by whoever runs the server, so there is no right to check."""
+
+    def __init__(self, database: Database, blobs: Blobs, grace: Grace) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._grace = grace
+
+    def unused(self, now: datetime) -> Iterator[Unused]:
+        """Yield what ``collect`` would remove; nothing is changed."""
+        for layers in self._layers(now):
+            yield from layers
+        for contents in self._contents(now):
+            yield from contents
+        for uploads in self._uploads(now):
+            yield from uploads
+        for files in self._files(now):
+            yield from files
+
+    def collect(self, now: datetime) -> Iterator[Unused]:
+        """Remove what is unused and yield it. Stopped at any moment, it leaves unused bytes at worst, which the next run finds."""
+        for layers in self._layers(now):
+            yield from self._release(layers, now)
+        for contents in self._contents(now):
+            yield from self._forget(contents, now)
+        for uploads in self._uploads(now):
+            yield from (each for each in uploads if self._abandon(each, now))
+        for files in self._files(now):
+            yield from (each for each in files if self._sweep(each))
+
+    # --- what there is ------------------------------------------------------------------------------------------------
+
+    def _layers(self, now: datetime) -> Iterator[list[Unused]]:
+        before, after = self._grace.told_before(now), (0, "")
+        while True:
+            with self._database.read() as tx:
+                page = tx.layers.unreferenced(before, after, PAGE)
+            if not page:
+                return
+            after = (page[-1][0], page[-1][1].digest or "")
+            yield [unused for _, unused in page]
+
+    def _contents(self, now: datetime) -> Iterator[list[Unused]]:
+        before, after = self._grace.told_before(now), ""
+        while True:
+            with self._database.read() as tx:
+                page = tx.layers.unused(before, after, PAGE)
+            if not page:
+                return
+            after = page[-1].digest or ""
+            yield page
+
+    def _uploads(self, now: datetime) -> Iterator[list[Unused]]:
+        before, after = self._grace.left_before(now), ""
+        while True:
+            with self._database.read() as tx:
+                page = tx.uploads.abandoned(before, after, PAGE)
+            if not page:
+                return
+            after = page[-1].key or ""
+            yield page
+
+    def _files(self, now: datetime) -> Iterator[list[Unused]]:
+        stored = self._blobs.stored(self._grace.left_before(now))
+        while batch := list(islice(stored, PAGE)):
+            known = self._known([each.key for each in batch])
+            yield [
+                Unused(kind=Kind.FILE, size=each.size, since=each.changed_at, key=each.key)
+                for each in batch
+                if each.key not in known
+            ]
+
+    def _known(self, keys: list[UploadId]) -> set[UploadId]:
+        with self._database.read() as tx:
+            return tx.layers.keys(keys) | tx.uploads.keys(keys)
+
+    # --- its going ----------------------------------------------------------------------------------------------------
+
+    def _release(self, layers: list[Unused], now: datetime) -> Iterator[Unused]:
+        of_repository: dict[tuple[Registry, RepositoryName], dict[Digest, Unused]] = defaultdict(dict)
+        for each in layers:
+            if each.repository and each.digest:
+                of_repository[each.repository][each.digest] = each
+        for (registry, name), held in of_repository.items():
+            with self._database.write() as tx:
+                repository = tx.repositories.lock(registry, name)
+                gone = tx.layers.release(repository, list(held), self._grace.told_before(now)) if repository else []
+            yield from (held[digest] for digest in gone)
+
+    def _forget(self, contents: list[Unused], now: datetime) -> Iterator[Unused]:
+        of_digest = {each.digest: each for each in contents if each.digest}
+        with self._database.write() as tx:
+            gone = tx.layers.forget(list(of_digest), self._grace.told_before(now))
+        for digest, key in gone.items():
+            self._blobs.delete(key)
+            yield of_digest[digest]
+
+    def _abandon(self, upload: Unused, now: datetime) -> bool:
+        with self._alone(upload) as key:
+            if key is None:
+                return False
+            with self._database.write() as tx:
+                gone = tx.uploads.abandon(key, self._grace.left_before(now))
+            if gone:
+                self._blobs.delete(key)
+            return gone
+
+    def _sweep(self, file: Unused) -> bool:
+        with self._alone(file) as key:
+            # A row that came since was committed by whoever had the file before.
+            if key is None or self._known([key]):
+                return False
+            self._blobs.delete(key)
+            return True
+
+    @contextmanager
+    def _alone(self, unused: Unused) -> Iterator[UploadId | None]:
+        """Keep every writer out of the bytes; None where one has them, so that they are in use."""
+        try:
+            writer = self._blobs.writer(unused.key) if unused.key else None
+        except UploadBusy:
+            writer = None
+        try:
+            yield unused.key if writer else None
+        finally:
+            if writer:
+                writer.close()

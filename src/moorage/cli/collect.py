@@ -1,0 +1,143 @@
+"""``moorage collect``: what is unused, shown or removed; and the same beside a running server, now and then."""
+
+import json
+import logging
+import os
+import pwd
+import threading
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from moorage.cli.options import gathered, server_settings, setting_options
+from moorage.cli.tables import size
+from moorage.config import InvalidSettings, Settings
+from moorage.core.collection import Kind, Unused
+from moorage.core.errors import StorageFull
+
+FIRST = 60
+"""Seconds after a start at most before the first collection: a server that is started every day has one too."""
+
+_log = logging.getLogger("moorage.collection")
+
+
+@click.command()
+@setting_options("data", "database", "keep-unused")
+@click.option("--dry-run", is_flag=True, help="Only show what would go, and why.")
+@click.option("--json", "as_json", is_flag=True, help="For programs: an object a line.")
+def collect(config: Path | None, *, dry_run: bool, as_json: bool, **options: str | None) -> None:
+    """Remove bytes that nothing refers to any more; a server may run meanwhile, and does the same by itself.
+
+    Example: moorage collect --dry-run
+    """
+    from moorage.wiring import collection  # noqa: PLC0415 - the database's library takes a moment; --help need not wait
+
+    settings = server_settings(gathered(config, options))
+    refuse_other_users(settings.data)
+    now, tally = datetime.now(UTC), Tally()
+    try:
+        with collection(settings) as work:
+            for each in work.unused(now) if dry_run else work.collect(now):
+                tally.add(each)
+                click.echo(json.dumps(_fields(each)) if as_json else _line(each))
+    except (InvalidSettings, StorageFull) as error:
+        raise click.ClickException(str(error)) from None
+    if not as_json:
+        click.echo(f"{'Would remove' if dry_run else 'Removed'} {tally}.")
+
+
+def refuse_other_users(data: Path) -> None:
+    """Refuse to touch the store as anybody but its owner: files that this made the server could not write to."""
+    if data.exists() and (owner := data.stat().st_uid) != os.geteuid():
+        name = pwd.getpwuid(owner).pw_name
+        raise click.ClickException(f"{data} is of the user {name}: sudo -u {name} moorage ... --data {data}")
+
+
+class Tally:
+    """How much was found, in words."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[Kind] = Counter()
+        self._freed = 0
+
+    def add(self, unused: Unused) -> None:
+        """Count one more."""
+        self._counts[unused.kind] += 1
+        # A layer's bytes are its content's.
+        self._freed += 0 if unused.kind is Kind.LAYER else unused.size
+
+    def __bool__(self) -> bool:
+        return bool(self._counts)
+
+    def __str__(self) -> str:
+        if not self._counts:
+            return "nothing"
+        named = [f"{number} {kind.name.lower()}{'s' if number > 1 else ''}" for kind, number in self._counts.items()]
+        return f"{', '.join(named)}: {size(self._freed)}"
+
+
+def _line(unused: Unused) -> str:
+    _, name = unused.repository or (None, None)
+    what = f"{name}@{unused.digest}" if name and unused.digest else unused.digest or unused.key
+    kind = unused.kind.name.lower()
+    return f"{kind:<7}  {size(unused.size):>9}  since {unused.since:%F %T}Z  {what}  {unused.kind.value}"
+
+
+def _fields(unused: Unused) -> dict[str, Any]:
+    registry, name = unused.repository or (None, None)
+    return {
+        "kind": unused.kind.name.lower(),
+        "why": unused.kind.value,
+        "registryId": registry.account if registry else None,
+        "region": registry.region if registry else None,
+        "repositoryName": name,
+        "digest": unused.digest,
+        "uploadId": unused.key,
+        "size": unused.size,
+        "since": unused.since.isoformat(),
+    }
+
+
+class Collector:
+    """Collects beside a server until it is told to stop."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="collector", daemon=True)
+
+    def start(self) -> None:
+        """Begin, unless it is never to be done."""
+        if self._settings.collect_every:
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End after the row or file at hand; at any moment is as good as at another."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(5)
+
+    def _run(self) -> None:
+        every = self._settings.collect_every.total_seconds()
+        wait = min(FIRST, every)
+        while not self._stopping.wait(wait):
+            wait = every
+            try:
+                self._collect()
+            except Exception:  # noqa: BLE001 - the next one may find the disk or the database again
+                _log.exception("a collection failed")
+
+    def _collect(self) -> None:
+        from moorage.wiring import collection  # noqa: PLC0415 - see collect
+
+        tally = Tally()
+        with collection(self._settings) as work:
+            for each in work.collect(datetime.now(UTC)):
+                tally.add(each)
+                if self._stopping.is_set():
+                    break
+        if tally:
+            _log.info("removed what is unused: %s", tally)
