@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from moorage import actions
+from moorage.actions.collection import Collection
 from moorage.actions.identities import Identities
 from moorage.actions.images import Images
 from moorage.actions.layers import CHECK, DOWNLOAD, Layers
@@ -26,9 +27,11 @@ from moorage.core.repositories import Repository, TagMutability
 from tests.actions.desk import COMPLETE, PART, Desk, by_tag, policy
 from tests.contracts.rows import AT, HERE
 
-NOUNS = (Identities, Images, Layers, Repositories, Tokens, Uploads)
+NOUNS = (Collection, Identities, Images, Layers, Repositories, Tokens, Uploads)
 
 WITHOUT_A_RIGHT = {
+    "Collection.collect": "whoever runs the server asks for it, on the machine itself",
+    "Collection.unused": "whoever runs the server asks for it, on the machine itself",
     "Identities.bootstrap": "the server's own, before there is a caller",
     "Identities.caller": "whoever has a good key may know whose it is, as in STS",
     "Images.pull_at_once": "allows only what was remembered as allowed; else pull decides",
