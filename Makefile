@@ -10,6 +10,8 @@ BIN := .venv/bin
 DATA ?= moorage-data
 LISTEN ?= 127.0.0.1:4510
 JOBS ?= 2
+KILLS ?= 1000
+LOAD ?= 300
 AWS_SDK_GO := github.com/aws/aws-sdk-go-v2
 AWS_SDK_JS := @aws-sdk/client-ecr@3.1169.0
 
@@ -30,7 +32,7 @@ BENCH_PACKAGES := wrk
 # The peers of the benchmarks are unpacked, not installed: their packages would start services.
 BENCH_PEERS := docker-registry nginx
 
-.PHONY: help serve check format types pages fast-tests slow-tests test clients bench clean debian-test debian-bench
+.PHONY: help serve check format types pages fast-tests slow-tests test crash clients bench clean debian-test debian-bench
 
 help: ## list these targets
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1@\2/p' $(MAKEFILE_LIST) | awk -F@ '{ printf "%-18s%s\n", $$1, $$2 }'
@@ -67,6 +69,9 @@ slow-tests: $(SLOW_NEED) ## the tests with real engines and clients
 
 clients: $(SLOW_NEED) $(CLIENTS_NEED) ## every client, also those that take minutes to install; writes docs/clients.md
 	$(BIN)/pytest -m client -n $(JOBS) --durations=5 tests/clients --clients-table docs/clients.md
+
+crash: .venv/.dev debian-test ## kill the server a thousand times under load, and collect beside minutes of pushes, pulls and deletes
+	$(BIN)/pytest tests/durability --kills $(KILLS) --load $(LOAD)
 
 test: ## everything: sets up Debian packages and real clients, then runs all tests
 	$(MAKE) --no-print-directory fast-tests

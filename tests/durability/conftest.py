@@ -12,6 +12,34 @@ from tests.clients.registry import Registry
 from tests.durability.kept import broken
 from tests.durability.mortal import Memory, MortalServer
 
+FIGURES = pytest.StashKey[list[str]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kills", type=int, default=15, help="Kills at any instant of a load.")
+    parser.addoption("--load", type=float, default=12, help="Seconds of load beside collections.")
+
+
+@pytest.fixture
+def kills(request: pytest.FixtureRequest) -> int:
+    return int(request.config.getoption("--kills"))
+
+
+@pytest.fixture
+def load_seconds(request: pytest.FixtureRequest) -> float:
+    return float(request.config.getoption("--load"))
+
+
+@pytest.fixture
+def figures(request: pytest.FixtureRequest) -> list[str]:
+    """What is to be printed at the end."""
+    return request.config.stash.setdefault(FIGURES, [])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for line in terminalreporter.config.stash.get(FIGURES, []):
+        terminalreporter.write_line(line)
+
 
 class Mortal:
     """A mortal server, its administrator at both doors, and what they were promised."""

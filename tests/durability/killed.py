@@ -114,8 +114,8 @@ class Executioner:
 
 
 def install() -> None:
-    """Wrap the calls of this process, if it is a server, which has a process group of its own."""
-    if "serve" in sys.orig_argv:
+    """Wrap the calls of this process, if it is a server or a collection, which has a process group of its own."""
+    if {"serve", "collect"} & set(sys.orig_argv):
         orders = Path(os.environ[ORDERS])
         executioner = Executioner(orders)
         wrap_writes(executioner)

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import subprocess
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http.client import HTTPException
@@ -14,7 +15,7 @@ from botocore.exceptions import BotoCoreError
 from tests.clients.registry import Registry, Reply
 from tests.durability.killed import ORDERS
 from tests.engines.programs import ROOT, wait_until
-from tests.engines.server import Server
+from tests.engines.server import Server, moorage
 
 DIED = (OSError, HTTPException, BotoCoreError)
 """What a client sees of a server that dies."""
@@ -42,6 +43,11 @@ class MortalServer(Server):
 
     def live_on(self) -> None:
         self._orders.unlink(missing_ok=True)
+
+    def collect(self, keep_unused: str) -> int:
+        """Run ``moorage collect`` on the same data, under the same orders; return its status."""
+        command = [moorage(), "collect", "--data", str(self.data), "--keep-unused", keep_unused]
+        return subprocess.run(command, env=self._environment, start_new_session=True, check=False).returncode
 
     def last_call(self) -> str:
         """Return the name of the call after which it died."""

@@ -23,7 +23,6 @@ from tests.engines.programs import plain_environment, wait_until
 pytestmark = pytest.mark.slow
 
 ROUNDS = 5
-KILLS = 15
 CLIENTS = 3
 DIED = (OSError, HTTPException)
 
@@ -174,10 +173,12 @@ def _longest(folder: Path) -> int:
     return max(path.stat().st_size for path in folder.glob("*/*"))
 
 
-def test_kills_at_any_instant_of_pushes_at_once_lose_nothing_and_leave_nothing_half_there(place: Place) -> None:
+def test_kills_at_any_instant_of_pushes_at_once_lose_nothing_and_leave_nothing_half_there(
+    place: Place, kills: int, figures: list[str]
+) -> None:
     instants = random.Random(4510)
     with ThreadPoolExecutor(CLIENTS) as threads:
-        for kill in range(KILLS):
+        for kill in range(kills):
             pushing = [
                 threads.submit(pusher.push_until_it_dies, random.Random(f"{kill} {pusher.repository}"))
                 for pusher in place.pushers
@@ -190,3 +191,4 @@ def test_kills_at_any_instant_of_pushes_at_once_lose_nothing_and_leave_nothing_h
             for each in pushing:
                 each.result()
             place.kill_and_look()
+    figures.append(f"{kills} kills at any instant: {place.steps()} steps acknowledged, 0 lost")
