@@ -44,8 +44,9 @@ class Request:
 class Inside:
     """An application of its own, with one repository, an image and a user."""
 
-    def __init__(self, folder: Path) -> None:
-        self.settings: Settings = read_settings(gather({"data": str(folder), "account": ACCOUNT}, {}, None), folder)
+    def __init__(self, folder: Path, **more: str) -> None:
+        given = gather({"data": str(folder), "account": ACCOUNT, **more}, {}, None)
+        self.settings: Settings = read_settings(given, folder)
         made = prepare(self.settings).key
         assert made is not None
         moment = datetime.now(UTC)
@@ -131,12 +132,22 @@ class Inside:
         assert answer.status == 200, answer
         return answer
 
-    def v2(self, method: str, target: str, *body: bytes, kind: str = "", gone: bool = False, place: str = "") -> Answer:
-        """Ask the registry with the administrator's token; ``place`` is a Content-Range."""
+    def v2(
+        self,
+        method: str,
+        target: str,
+        *body: bytes,
+        kind: str = "",
+        gone: bool = False,
+        place: str = "",
+        wanted: str = "",
+    ) -> Answer:
+        """Ask the registry with the administrator's token; ``place`` is a Content-Range, ``wanted`` a Range."""
         path, _, query = target.partition("?")
         headers: Headers = [(b"host", HOST), self.token]
         headers += [(b"content-type", kind.encode())] if kind else []
         headers += [(b"content-range", place.encode())] if place else []
+        headers += [(b"range", wanted.encode())] if wanted else []
         return self.ask(Request(method, path.encode(), query.encode(), headers, body, gone=gone))
 
     def push_blob(self, repository: str, content: bytes) -> str:
