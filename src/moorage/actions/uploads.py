@@ -129,7 +129,7 @@ class Uploads:
     def complete(self, call: Call, session: Session, offered: tuple[str, ...], *, parts: bool) -> Completed:
         """Make an upload a layer of its repository.
 
-        Raises InvalidLayer where the bytes have none of the digests offered, looked at in the algorithm of the session; ``parts`` applies the AWS API's rules too
+        Raises InvalidLayer where the bytes' digest, of the session's algorithm, is none of those offered; ``parts`` applies the AWS API's rules too
         (EmptyUpload, LayerPartTooSmall). Where the same content is stored already, the bytes received are dropped.
         """
         upload = grown(session.upload, session.received)
