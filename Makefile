@@ -22,6 +22,7 @@ GO_oras := oras.land/oras/cmd/oras@v1.3.6
 GO_regctl := github.com/regclient/regclient/cmd/regctl@v0.11.7
 GO_docker-credential-ecr-login := github.com/awslabs/amazon-ecr-credential-helper/ecr-login/cli/docker-credential-ecr-login@v0.12.0
 GO_helm := helm.sh/helm/v3/cmd/helm@v3.22.0
+GO_conformance := github.com/opencontainers/distribution-spec/conformance@v0.0.0-20260831232431-97274622c111
 GO_SLOW := crane oras regctl docker-credential-ecr-login
 GO_ON_REQUEST := helm
 KUBELET_PROVIDER := k8s.io/cloud-provider-aws
@@ -32,7 +33,7 @@ BENCH_PACKAGES := wrk
 # The peers of the benchmarks are unpacked, not installed: their packages would start services.
 BENCH_PEERS := docker-registry nginx
 
-.PHONY: help serve check format types pages fast-tests slow-tests test crash clients bench clean debian-test debian-bench
+.PHONY: help serve check format types pages fast-tests slow-tests test crash clients conformance bench clean debian-test debian-bench
 
 help: ## list these targets
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1@\2/p' $(MAKEFILE_LIST) | awk -F@ '{ printf "%-18s%s\n", $$1, $$2 }'
@@ -72,6 +73,10 @@ clients: $(SLOW_NEED) $(CLIENTS_NEED) ## every client, also those that take minu
 
 crash: .venv/.dev debian-test ## kill the server a thousand times under load, and collect beside minutes of pushes, pulls and deletes
 	$(BIN)/pytest tests/durability --kills $(KILLS) --load $(LOAD)
+
+conformance: .venv/.dev .cache/.go-conformance ## the OCI's conformance suite, everything on; writes docs/conformance.md
+	$(BIN)/python -m tests.conformance.suite $(GO_conformance)
+	$(BIN)/python -m tests.house.pages
 
 test: ## everything: sets up Debian packages and real clients, then runs all tests
 	$(MAKE) --no-print-directory fast-tests

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from moorage.core.collection import Unused
-from moorage.core.digests import Digest
+from moorage.core.digests import SHA256, Algorithm, Digest
 from moorage.core.identities import AccessKey, User
 from moorage.core.images import Image, Served, Shelf, TagStatus
 from moorage.core.manifests import Manifest
@@ -51,6 +51,9 @@ class RepositoryRows(Protocol):
     def set_tags(self, repository: Repository, tags: dict[str, str]) -> None:
         """Make ``tags`` the resource tags."""
 
+    def holding(self, registry: Registry, digest: Digest, limit: int) -> list[Repository]:
+        """Return up to ``limit`` repositories of the registry that hold a blob, in no order."""
+
     def settings(self, registry: Registry) -> dict[str, str]:
         """Return the account settings that were put."""
 
@@ -61,8 +64,8 @@ class RepositoryRows(Protocol):
 class ImageRows(Protocol):
     """Images, their tags and references, within one repository."""
 
-    def shelf(self, repository: Repository, manifest: Manifest, tag: Tag | None) -> Shelf:
-        """Return what putting ``manifest`` under ``tag`` can touch."""
+    def shelf(self, repository: Repository, manifest: Manifest, tags: Sequence[Tag]) -> Shelf:
+        """Return what putting ``manifest`` under ``tags`` can touch."""
 
     def add(self, repository: Repository, manifest: Manifest, size: int, at: datetime) -> None:
         """Store an image with its bytes and references."""
@@ -125,6 +128,9 @@ class LayerRows(Protocol):
 
     def tell(self, digests: Sequence[Digest], at: datetime) -> None:
         """Note that a client is told that blobs are there, and keep them from going until the transaction ends."""
+
+    def remove(self, repository: Repository, digest: Digest) -> None:
+        """Note that the repository holds a blob no longer; the content stays, for others may hold it."""
 
     def referenced(self, repository: Repository, digest: Digest) -> bool:
         """Tell whether an image of the repository refers to the blob."""
@@ -308,8 +314,8 @@ class Writer(Protocol):
     def size(self) -> int:
         """How many bytes there are."""
 
-    def start(self, offset: int) -> None:
-        """Go on from ``offset``; what lies beyond it was never acknowledged and is dropped."""
+    def start(self, offset: int, algorithm: Algorithm = SHA256) -> None:
+        """Go on from ``offset``, hashing with ``algorithm``; what lies beyond it was never acknowledged and is dropped."""
 
     def write(self, chunks: Sequence[bytes]) -> None:
         """Append bytes, at most 1024 pieces at once, and hash them; raises StorageFull, and then gives back what was taken since the start."""
@@ -318,7 +324,7 @@ class Writer(Protocol):
         """Let what was written count: the next writer of this process goes on without reading it again."""
 
     def seal(self) -> Digest:
-        """Make all bytes durable and return their digest."""
+        """Make all bytes durable and return their digest, which is of the algorithm of the start."""
 
     def close(self) -> None:
         """Let another writer in."""

@@ -91,7 +91,7 @@ def build(settings: Settings) -> App:
     services = {"ecr": ecr.operations(), "iam": iam.operations(identities), "sts": sts.operations(identities)}
     return App(
         aws=AwsDoor(services, hot.key, lambda: datetime.now(UTC)),
-        oci=OciDoor(identities, images, layers, uploads, repositories, pools, secret),
+        oci=OciDoor(identities, images, layers, uploads, repositories, pools, secret, sparse=settings.sparse),
         blobs=Blobs(layers, pools),
         layers=layers,
         secret=secret,

@@ -145,8 +145,8 @@ class Desk:
         **more: Any,
     ) -> Put:
         content = manifest if isinstance(manifest, bytes) else manifest.content
-        given: dict[str, Any] = {"media_type": None, "digest": None, **more}
-        return self.images.put(call or self.admin, name, content, tag=Tag(tag) if tag else None, **given)
+        given: dict[str, Any] = {"media_type": None, "digest": None, "tags": [Tag(tag)] if tag else [], **more}
+        return self.images.put(call or self.admin, name, content, **given)
 
     def fill(self, name: RepositoryName, images: Mapping[str, Sequence[str]]) -> None:
         """Store images with their tags in one transaction, without their layers."""

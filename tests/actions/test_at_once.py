@@ -21,6 +21,8 @@ from moorage.core.digests import digest_of
 from moorage.core.errors import (
     ImageTagAlreadyExists,
     InvalidLayerPart,
+    LayerReferenced,
+    ManifestLayersNotFound,
     ReferencedImagesNotFound,
     Refused,
     RepositoryAlreadyExists,
@@ -263,6 +265,17 @@ def test_a_layer_that_is_completed_twice_is_stored_once(desk: Desk, meeting: Mee
     assert sorted(got) == ([False, True] if names[0] == names[1] else [True, True])
     assert list(desk.files().values()) == [len(content)]
     assert [desk.bytes_of(name, digest_of(content)) for name in names] == [content] * 2
+
+
+def test_a_layer_is_deleted_or_an_image_has_it_and_never_both(
+    desk: Desk, app: RepositoryName, meeting: Meeting
+) -> None:
+    manifest = desk.parts(app, "one", "layer of one")
+    layer = manifest.blobs[1].digest
+    got = both(meeting, lambda: desk.put(app, manifest), lambda: desk.layers.delete(desk.admin, app, layer))
+
+    assert is_one_of(got, "done", LayerReferenced) or is_one_of(got, "done", ManifestLayersNotFound)
+    assert len(desk.layers.available(desk.admin, app, [layer])) == len(desk.shelf(app))
 
 
 def test_of_two_writers_of_an_upload_one_is_heard(desk: Desk, app: RepositoryName, meeting: Meeting) -> None:

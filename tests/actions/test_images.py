@@ -3,13 +3,14 @@ from datetime import timedelta
 import pytest
 
 from moorage.core import images as core_images
-from moorage.core.digests import digest_of
+from moorage.core.digests import SHA256, SHA512, digest_of
 from moorage.core.errors import (
     AccessDenied,
     ImageDigestDoesNotMatch,
     ImageNotFound,
     ImageTagAlreadyExists,
     InvalidParameter,
+    LayerReferenced,
     ManifestLayersNotFound,
     ManifestNotFound,
     ReferencedImagesNotFound,
@@ -295,3 +296,50 @@ def test_describing_is_refused_with_the_first_id_that_is_missing(desk: Desk, app
     with pytest.raises(ImageNotFound, match=r"\{imageDigest:'null', imageTag:'x'\}"):
         desk.images.describe(desk.admin, app, [by_tag("v1"), by_tag("x"), by_tag("y")])
     assert refusal(lambda: desk.images.describe(desk.admin, app, [ImageId()])) is InvalidParameter
+
+
+def test_several_tags_are_put_at_once_or_not_at_all(desk: Desk) -> None:
+    name = desk.repository("frozen", mutability=TagMutability(Mutability.IMMUTABLE))
+    one, two = desk.push(name, "one", "v1"), desk.parts(name, "two", "layer of two")
+    before = desk.rows()
+
+    assert refusal(lambda: desk.put(name, two, tags=[Tag("v2"), Tag("v1")])) is ImageTagAlreadyExists
+    assert desk.rows() == before
+    assert desk.put(name, two, tags=[Tag("v2"), Tag("v3")]).changed
+    assert desk.shelf(name) == {one.digest: {"v1"}, two.digest: {"v2", "v3"}}
+
+
+def test_an_image_under_digests_of_two_algorithms_is_two_images(desk: Desk, app: RepositoryName) -> None:
+    one = desk.push(app, "one", "v1")
+    long = digest_of(one.content, SHA512)
+
+    put = desk.put(app, one, tags=[Tag("long")], digest=long, algorithm=SHA512)
+
+    assert put.manifest.digest == long
+    assert desk.shelf(app) == {one.digest: {"v1"}, long: {"long"}}
+    assert desk.images.pull(desk.admin, app, long).content == desk.images.pull(desk.admin, app, one.digest).content
+
+
+def test_a_digest_of_another_algorithm_than_the_one_asked_for_does_not_match(desk: Desk, app: RepositoryName) -> None:
+    one = desk.parts(app, "one", "layer of one")
+
+    for digest, algorithm in ((digest_of(one.content, SHA512), SHA256), (one.digest, SHA512)):
+        with pytest.raises(ImageDigestDoesNotMatch):
+            desk.put(app, one, digest=digest, algorithm=algorithm)
+
+
+def test_a_sparse_image_is_taken_where_that_is_allowed_and_is_whole_once_its_parts_have_come(
+    desk: Desk, app: RepositoryName
+) -> None:
+    one = image("one", "layer of one")
+    for manifest in (index(one), one):
+        with pytest.raises((ManifestLayersNotFound, ReferencedImagesNotFound)):
+            desk.put(app, manifest)
+        assert desk.put(app, manifest, sparse=True).changed
+
+    for part in one.blobs:
+        assert desk.layers.available(desk.admin, app, [part.digest]) == {}
+    for text in ("config of one", "layer of one"):
+        desk.layer(app, text)
+        with pytest.raises(LayerReferenced):
+            desk.layers.delete(desk.admin, app, digest_of(text.encode()))

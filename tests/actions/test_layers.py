@@ -2,7 +2,7 @@ import pytest
 
 from moorage.actions.layers import CHECK, DOWNLOAD
 from moorage.core.digests import Digest, digest_of
-from moorage.core.errors import AccessDenied, LayerInaccessible, LayerNotFound, RepositoryNotFound
+from moorage.core.errors import AccessDenied, LayerInaccessible, LayerNotFound, LayerReferenced, RepositoryNotFound
 from moorage.core.names import Region, Registry, RepositoryName
 from tests.actions.desk import Desk
 from tests.contracts.rows import HERE, LAYER
@@ -89,3 +89,50 @@ def test_the_holder_of_a_signed_url_finds_the_layer_as_long_as_it_is_there(
     for registry in (HERE, Registry(HERE.account, Region("us-west-2"))):
         with pytest.raises(LayerNotFound):
             desk.layers.signed(registry, app, layer)
+
+
+# --- deleting -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_layer_that_no_image_has_is_deleted_at_once(desk: Desk, app: RepositoryName, layer: Digest) -> None:
+    desk.layers.delete(desk.admin, app, layer)
+
+    assert desk.layers.available(desk.admin, app, [layer]) == {}
+    with pytest.raises(LayerNotFound):
+        desk.layers.delete(desk.admin, app, layer)
+
+
+def test_a_layer_of_an_image_is_not_deleted_and_the_image_is_pulled_as_before(desk: Desk, app: RepositoryName) -> None:
+    pushed = desk.push(app, "one", "v1")
+    before = desk.rows()
+
+    for part in pushed.blobs:
+        with pytest.raises(LayerReferenced, match=part.digest):
+            desk.layers.delete(desk.admin, app, part.digest)
+    assert desk.rows() == before
+
+
+def test_a_layer_is_deleted_once_the_last_image_of_it_is(desk: Desk, app: RepositoryName) -> None:
+    one, two = desk.push(app, "one"), desk.parts(app, "two", "layer of one")
+    desk.put(app, two)
+    shared = one.blobs[1].digest
+    desk.images.delete_manifest(desk.admin, app, one.digest)
+    with pytest.raises(LayerReferenced):
+        desk.layers.delete(desk.admin, app, shared)
+
+    desk.images.delete_manifest(desk.admin, app, two.digest)
+    desk.layers.delete(desk.admin, app, shared)
+
+    assert desk.layers.available(desk.admin, app, [shared]) == {}
+
+
+def test_a_layer_that_is_deleted_here_stays_where_else_it_is_held(
+    desk: Desk, app: RepositoryName, layer: Digest
+) -> None:
+    other = desk.repository("other")
+    desk.layer(other, "0123456789")
+    desk.layers.delete(desk.admin, app, layer)
+
+    assert desk.bytes_of(other, layer) == b"0123456789"
+    assert desk.complete(desk.received(app, b"0123456789"), b"0123456789").new
+    assert desk.bytes_of(app, layer) == b"0123456789"

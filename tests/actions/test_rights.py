@@ -92,6 +92,7 @@ ON_REPOSITORIES: list[tuple[str, str, Ask]] = [
     ("Layers.available", CHECK, lambda s, c: s.desk.layers.available(c, s.name, [LAYER])),
     ("Layers.one", CHECK, lambda s, c: s.desk.layers.one(c, s.name, LAYER, CHECK)),
     ("Layers.one", DOWNLOAD, lambda s, c: s.desk.layers.one(c, s.name, LAYER, DOWNLOAD)),
+    ("Layers.delete", "ecr:BatchDeleteImage", lambda s, c: s.desk.layers.delete(c, s.name, LAYER)),
     ("Layers.downloadable", DOWNLOAD, lambda s, c: s.desk.layers.downloadable(c, s.name, LAYER)),
     ("Repositories.create", "ecr:CreateRepository", lambda s, c: s.desk.repositories.create(c, s.wanted, {})),
     ("Repositories.create", "ecr:CreateRepository", lambda s, c: s.desk.repositories.create(c, s.wanted, TEAM)),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from moorage.adapters.blobs_disk import DiskWriter
-from moorage.core.digests import digest_of
+from moorage.core.digests import SHA256, SHA512, Algorithm, digest_of
 from moorage.core.errors import (
     AccessDenied,
     EmptyUpload,
@@ -236,6 +236,49 @@ def test_only_the_last_part_may_be_small(desk: Desk, app: RepositoryName, upload
     whole = digest_of(large + b"smallsmall")
     assert refusal(lambda: complete(desk, app, upload, whole, parts=True)) is LayerPartTooSmall
     assert complete(desk, app, good, digest_of(large + b"small"), parts=True)
+
+
+@pytest.mark.parametrize("hint", [SHA256, SHA512])
+@pytest.mark.parametrize("algorithm", [SHA256, SHA512])
+def test_a_layer_is_completed_under_a_digest_of_any_algorithm_whatever_was_expected(
+    desk: Desk, app: RepositoryName, hint: Algorithm, algorithm: Algorithm
+) -> None:
+    wanted, upload = digest_of(b"one two", algorithm), desk.uploads.start(desk.admin, app, hint).id
+    append(desk, app, upload, b"one ")
+    session = desk.uploads.resume(desk.admin, app, upload, None, COMPLETE, algorithm)
+    session.write([b"two"])
+    with closing(session):
+        assert desk.uploads.complete(desk.admin, session, (wanted,), parts=False).digest == wanted
+
+    assert desk.bytes_of(app, wanted) == b"one two"
+
+
+def test_what_an_upload_expects_is_known_to_every_process(desk: Desk, app: RepositoryName) -> None:
+    upload = desk.uploads.start(desk.admin, app, SHA512)
+    append(desk, app, upload.id, b"one ")
+
+    assert upload.algorithm == SHA512
+    assert desk.beside().uploads.status(desk.admin, app, upload.id).algorithm == SHA512
+
+
+def test_the_digits_of_one_algorithm_are_never_those_of_another(desk: Desk, app: RepositoryName, upload: str) -> None:
+    append(desk, app, upload, b"layer")
+    digits = digest_of(b"layer").partition(":")[2]
+
+    for offered in (f"sha512:{digits}", f"sha512:{digits}{digits}", digest_of(b"layer", SHA512)):
+        with pytest.raises(InvalidLayer):
+            complete(desk, app, upload, offered)
+
+
+def test_content_under_digests_of_two_algorithms_is_two_layers(desk: Desk, app: RepositoryName) -> None:
+    desk.layer(app, "layer")
+    session = desk.uploads.start_at_once(desk.admin, app, SHA512)
+    session.write([b"layer"])
+    with closing(session):
+        long = desk.uploads.complete(desk.admin, session, (digest_of(b"layer", SHA512),), parts=False).digest
+    desk.layers.delete(desk.admin, app, digest_of(b"layer"))
+
+    assert desk.bytes_of(app, long) == b"layer"
 
 
 def test_a_layer_that_is_there_is_not_new_and_its_bytes_are_kept_once(desk: Desk, app: RepositoryName) -> None:

@@ -456,17 +456,19 @@ def test_a_blob_is_mounted_only_where_the_account_has_switched_that_on(
     registry.push(source, "v1", seed="mounted")
     referenced = digest_of(b"layer of mounted")
     alone = registry.push_blob(source, b"no image refers to this")
+    nowhere = digest_of(b"never pushed")
     assert ecr.get_account_setting(name="BLOB_MOUNTING")["value"] == "DISABLED"
 
     while_off = mount(registry, target, source, referenced)
     ecr.put_account_setting(name="BLOB_MOUNTING", value="ENABLED")
     try:
+        missing = mount(registry, target, source, nowhere)
         unreferenced = mount(registry, target, source, alone)
         mounted = mount(registry, target, source, referenced)
     finally:
         ecr.put_account_setting(name="BLOB_MOUNTING", value="DISABLED")
 
-    assert (while_off, unreferenced, mounted) == (202, 202, 201)
+    assert (while_off, missing, unreferenced, mounted) == (202, 202, 201, 201)
     assert registry.must(200, "GET", f"/v2/{target}/blobs/{referenced}").body == b"layer of mounted"
 
 

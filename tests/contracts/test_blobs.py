@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from moorage.adapters import blobs_disk
 from moorage.adapters.blobs_disk import CHUNK, FLUSH, DiskBlobs
-from moorage.core.digests import digest_of
+from moorage.core.digests import SHA256, SHA512, Algorithm, digest_of
 from moorage.core.errors import UploadBusy
 from tests.contracts.processes import processes
 from tests.contracts.rows import upload_id
@@ -165,6 +165,33 @@ def test_kept_bytes_are_gone_on_with_and_not_read_again(blobs: DiskBlobs, monkey
     with writing(blobs, 8) as writer:
         writer.write([b"three"])
         assert writer.seal() == digest_of(b"one two three")
+
+
+def test_bytes_that_were_kept_in_one_algorithm_are_gone_on_with_in_it_and_not_read_again(
+    blobs: DiskBlobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with writing(blobs, algorithm=SHA512) as writer:
+        writer.write([b"one "])
+        writer.keep()
+    refuse_to_read(blobs, monkeypatch)
+
+    with writing(blobs, 4, algorithm=SHA512) as writer:
+        writer.write([b"two"])
+        assert writer.seal() == digest_of(b"one two", SHA512)
+
+
+@pytest.mark.parametrize(("kept", "wanted"), [(SHA256, SHA512), (SHA512, SHA256)])
+def test_bytes_that_were_kept_in_one_algorithm_are_sealed_in_another(
+    blobs: DiskBlobs, kept: Algorithm, wanted: Algorithm
+) -> None:
+    with writing(blobs, algorithm=kept) as writer:
+        writer.write([b"one "])
+        writer.keep()
+
+    for algorithm in (wanted, kept):
+        with writing(blobs, 4, algorithm=algorithm) as writer:
+            writer.write([b"two"])
+            assert writer.seal() == digest_of(b"one two", algorithm)
 
 
 def test_another_process_goes_on_with_what_was_kept(blobs: DiskBlobs) -> None:

@@ -214,22 +214,27 @@ def test_a_shelf_holds_what_a_put_can_touch(database: SqlDatabase, app: Reposito
     add_layer(database, add_repository(database, "other"), "config of a", 2)
 
     with database.read() as tx:
-        assert tx.images.shelf(app, A, Tag("v1")) == Shelf(
-            known=False, tagged=None, tag_count=0, image_count=0, blobs={blob("layer"): 5}, images={}
+        assert tx.images.shelf(app, A, [Tag("v1")]) == Shelf(
+            known=False, tagged={}, tag_count=0, image_count=0, blobs={blob("layer"): 5}, images={}
         )
 
 
-def test_a_shelf_knows_the_image_the_tag_and_the_children_of_an_index(database: SqlDatabase, app: Repository) -> None:
+def test_a_shelf_knows_the_image_the_tags_and_the_children_of_an_index(database: SqlDatabase, app: Repository) -> None:
     add_image(database, app, A, "v1", "v2")
     add_image(database, app, B)
     both = index(A, B, C)
 
     with database.read() as tx:
-        assert tx.images.shelf(app, A, None) == Shelf(
-            known=True, tagged=None, tag_count=2, image_count=0, blobs={}, images={}
+        assert tx.images.shelf(app, A, []) == Shelf(
+            known=True, tagged={}, tag_count=2, image_count=0, blobs={}, images={}
         )
-        assert tx.images.shelf(app, both, Tag("v1")) == Shelf(
-            known=False, tagged=A.digest, tag_count=0, image_count=2, blobs={}, images={A.digest: 7, B.digest: 7}
+        assert tx.images.shelf(app, both, [Tag("v1"), Tag("v2"), Tag("v3")]) == Shelf(
+            known=False,
+            tagged={Tag("v1"): A.digest, Tag("v2"): A.digest},
+            tag_count=0,
+            image_count=2,
+            blobs={},
+            images={A.digest: 7, B.digest: 7},
         )
 
 

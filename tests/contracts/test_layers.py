@@ -3,10 +3,11 @@ from dataclasses import replace
 import pytest
 
 from moorage.adapters.sql.database import SqlDatabase
+from moorage.core.digests import SHA512, digest_of
 from moorage.core.repositories import Repository
 from moorage.core.uploads import Layer, Upload
 from moorage.ports import LayerRows, UploadRows
-from tests.contracts.rows import AT, LAYER, THEIRS, add_image, add_layer, add_repository, blob, image, upload_id
+from tests.contracts.rows import AT, HERE, LAYER, THEIRS, add_image, add_layer, add_repository, blob, image, upload_id
 
 
 @pytest.fixture
@@ -45,6 +46,46 @@ def test_mounting_makes_another_repository_a_holder_however_often(database: SqlD
 
     with database.read() as tx:
         assert tx.layers.get(other, [blob("layer")]) == {blob("layer"): Layer(blob("layer"), upload_id(1), 5, AT)}
+
+
+def test_what_is_removed_is_held_no_longer_here_and_stays_elsewhere(database: SqlDatabase, app: Repository) -> None:
+    other = add_repository(database, "other")
+    for repository, text in ((app, "layer"), (app, "kept"), (other, "layer")):
+        add_layer(database, repository, text, 1 if text == "layer" else 2)
+    with database.write() as tx:
+        for _ in range(2):
+            tx.layers.remove(app, blob("layer"))
+
+    with database.read() as tx:
+        assert set(tx.layers.get(app, [blob("layer"), blob("kept")])) == {blob("kept")}
+        assert tx.layers.get(other, [blob("layer")])[blob("layer")].key == upload_id(1)
+
+
+def test_those_that_hold_a_blob_are_of_one_registry(database: SqlDatabase, app: Repository) -> None:
+    other, theirs = add_repository(database, "other"), add_repository(database, "app", THEIRS)
+    for repository in (app, other, theirs):
+        add_layer(database, repository, "layer", 1)
+    add_layer(database, add_repository(database, "third"), "another", 2)
+
+    with database.read() as tx:
+        found = tx.repositories.holding(HERE, blob("layer"), 9)
+        assert sorted(each.name for each in found) == sorted([app.name, other.name])
+        assert tx.repositories.holding(THEIRS, blob("layer"), 9) == [theirs]
+        assert len(tx.repositories.holding(HERE, blob("layer"), 1)) == 1
+        assert tx.repositories.holding(HERE, blob("none"), 9) == []
+
+
+def test_a_digest_of_sha512_is_kept_in_full(database: SqlDatabase, app: Repository) -> None:
+    long = digest_of(b"layer", SHA512)
+    with database.write() as tx:
+        tx.layers.add(app, long, upload_id(1), 5, AT)
+        tx.uploads.add(Upload(id=upload_id(2), repository_id=app.id, started_at=AT, touched_at=AT, algorithm=SHA512))
+
+    with database.read() as tx:
+        assert tx.layers.get(app, [long, digest_of(b"layer")]) == {long: Layer(long, upload_id(1), 5, AT)}
+        upload = tx.uploads.get(app, upload_id(2))
+        assert upload
+        assert upload.algorithm == SHA512
 
 
 def test_a_layer_outlives_the_repository_that_brought_it(database: SqlDatabase, app: Repository) -> None:

@@ -16,8 +16,11 @@ from moorage.adapters.sql import migrate
 from moorage.adapters.sql.database import HEAD, SqlDatabase
 from moorage.adapters.sql.migrate import NewerDatabase
 from moorage.adapters.sql.schema import metadata
+from moorage.core.digests import SHA256, SHA512, digest_of
+from moorage.core.images import TagStatus
+from moorage.core.names import RepositoryName
 from tests.contracts.processes import processes
-from tests.contracts.rows import HERE, add_repository
+from tests.contracts.rows import AT, HERE, add_repository, upload_id
 
 ROUNDS = {"sqlite": 20, "postgresql": 5}
 
@@ -34,6 +37,17 @@ for url in sys.stdin:
     database.close()
     print("done", flush=True)
 """
+
+FIRST_RELEASE = [
+    "INSERT INTO registries (account, region) VALUES ('111122223333', 'us-east-1')",
+    """INSERT INTO repositories (id, account, region, name, created_at, mutability, exclusions, scan_on_push, encryption)
+    VALUES (1, '111122223333', 'us-east-1', 'team/app', 0, 'MUTABLE', '[]', FALSE, 'AES256')""",
+    """INSERT INTO images (id, repository_id, digest, media_type, size, pushed_at, content)
+    VALUES (1, 1, 'sha256:0', 'a/b', 7, 0, '{}')""",
+    "INSERT INTO tags (repository_id, name, image_id) VALUES (1, 'v1', 1)",
+    f"""INSERT INTO uploads (id, repository_id, started_at, size, parts, small_last_part, small_part)
+    VALUES ('{upload_id(1)}', 1, 0, 7, 0, FALSE, FALSE)""",
+]
 
 COLUMNS = """
 SELECT table_name, column_name, data_type, character_maximum_length, is_nullable, column_default, collation_name
@@ -120,6 +134,25 @@ def test_migrating_again_changes_nothing(empty: SqlDatabase) -> None:
     assert version(empty) == HEAD
     with empty.read() as tx:
         assert tx.repositories.get(HERE, added.name) == added
+
+
+def test_what_the_first_release_kept_is_kept_and_its_uploads_are_of_sha256(empty: SqlDatabase) -> None:
+    migrate.upgrade(empty.engine, to="0001")
+    with empty.engine.begin() as connection:
+        for row in FIRST_RELEASE:
+            connection.execute(text(row))
+
+    empty.migrate()
+
+    app = RepositoryName("team/app")
+    with empty.write() as tx:
+        repository = tx.repositories.get(HERE, app)
+        assert repository
+        upload = tx.uploads.get(repository, upload_id(1))
+        assert upload
+        assert (upload.size, upload.algorithm) == (7, SHA256)
+        assert [image.tags for image in tx.images.page(repository, TagStatus.ANY, 0, 9)] == [("v1",)]
+        tx.layers.add(repository, digest_of(b"layer", SHA512), upload_id(2), 5, AT)
 
 
 def test_a_database_of_a_later_release_is_refused_and_left_alone(empty: SqlDatabase) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
+from moorage.core.digests import SHA256, Algorithm
 from moorage.core.names import UploadId
 from moorage.ports import Blobs, Writer
 from tests.contracts.rows import upload_id
@@ -11,9 +12,9 @@ KEY, OTHER = upload_id(1), UploadId("a0000000-0000-4000-8000-000000000002")
 
 
 @contextmanager
-def writing(blobs: Blobs, offset: int = 0, key: UploadId = KEY) -> Iterator[Writer]:
+def writing(blobs: Blobs, offset: int = 0, key: UploadId = KEY, algorithm: Algorithm = SHA256) -> Iterator[Writer]:
     with closing(blobs.writer(key)) as writer:
-        writer.start(offset)
+        writer.start(offset, algorithm)
         yield writer
 
 

@@ -33,6 +33,13 @@ def test_a_signed_path_is_read_back_as_what_was_signed() -> None:
     assert read_path(SECRET, path, query, AT) == (REGISTRY, APP, DIGEST)
 
 
+def test_a_signed_path_may_be_that_of_a_digest_of_sha512() -> None:
+    long = Digest("sha512:" + "5" * 128)
+    path, _, query = signed_path(SECRET, REGISTRY, APP, long, AT).partition("?")
+
+    assert read_path(SECRET, path, query, AT) == (REGISTRY, APP, long)
+
+
 def test_a_signed_path_is_good_for_an_hour() -> None:
     path, _, query = SIGNED.partition("?")
 

@@ -55,7 +55,7 @@ IMAGE = Manifest(
 INDEX = Manifest(content=b"{}", media_type=OCI_INDEX, digest=digest("f"), images=(part("3"), part("4")))
 SHELF = Shelf(
     known=False,
-    tagged=None,
+    tagged={},
     tag_count=0,
     image_count=0,
     blobs={digest("c"): 10, digest("1"): 100, digest("2"): 1000},
@@ -65,7 +65,7 @@ SHELF = Shelf(
 
 def refusal(repository: Repository, shelf: Shelf, manifest: Manifest = IMAGE) -> type[RegistryError] | None:
     try:
-        plan_put(repository, shelf, manifest, V1)
+        plan_put(repository, shelf, manifest, [V1])
     except RegistryError as refused:
         return type(refused)
     return None
@@ -75,62 +75,91 @@ def refusal(repository: Repository, shelf: Shelf, manifest: Manifest = IMAGE) ->
 
 
 def test_a_new_image_is_added_and_tagged() -> None:
-    assert plan_put(APP, SHELF, IMAGE, V1) == PutPlan(add=True, move_tag=True, size=1110)
+    assert plan_put(APP, SHELF, IMAGE, [V1]) == PutPlan(add=True, move_tags=(V1,), size=1110)
 
 
 def test_a_new_image_without_a_tag_is_only_added() -> None:
-    assert plan_put(APP, SHELF, IMAGE, None) == PutPlan(add=True, move_tag=False, size=1110)
+    assert plan_put(APP, SHELF, IMAGE, []) == PutPlan(add=True, move_tags=(), size=1110)
 
 
 def test_a_known_image_is_only_tagged() -> None:
-    assert plan_put(APP, replace(SHELF, known=True), IMAGE, V1) == PutPlan(add=False, move_tag=True, size=1110)
+    assert plan_put(APP, replace(SHELF, known=True), IMAGE, [V1]) == PutPlan(add=False, move_tags=(V1,), size=1110)
 
 
 def test_a_known_image_under_its_own_tag_changes_nothing() -> None:
-    there = replace(SHELF, known=True, tagged=IMAGE.digest, tag_count=MAX_TAGS, image_count=MAX_IMAGES)
+    there = replace(SHELF, known=True, tagged={V1: IMAGE.digest}, tag_count=MAX_TAGS, image_count=MAX_IMAGES)
 
-    assert plan_put(APP, there, IMAGE, V1) == PutPlan(add=False, move_tag=False, size=1110)
+    assert plan_put(APP, there, IMAGE, [V1]) == PutPlan(add=False, move_tags=(), size=1110)
 
 
 def test_the_size_of_an_image_counts_each_blob_once() -> None:
-    assert plan_put(APP, SHELF, IMAGE, None).size == 10 + 100 + 1000
+    assert plan_put(APP, SHELF, IMAGE, []).size == 10 + 100 + 1000
 
 
 def test_the_size_of_an_index_is_that_of_its_largest_image() -> None:
-    assert plan_put(APP, SHELF, INDEX, None).size == 50
+    assert plan_put(APP, SHELF, INDEX, []).size == 50
 
 
 def test_an_index_of_nothing_has_no_size() -> None:
-    assert plan_put(APP, SHELF, replace(INDEX, images=()), None).size == 0
+    assert plan_put(APP, SHELF, replace(INDEX, images=()), []).size == 0
 
 
 def test_a_foreign_layer_need_not_be_held_and_has_no_size() -> None:
     manifest = replace(IMAGE, blobs=(part("c"), part("9", foreign=True)))
 
-    assert plan_put(APP, SHELF, manifest, None).size == 10
+    assert plan_put(APP, SHELF, manifest, []).size == 10
 
 
 def test_missing_layers_are_named_once_each_in_their_order() -> None:
     with pytest.raises(ManifestLayersNotFound) as refused:
-        plan_put(APP, replace(SHELF, blobs={digest("2"): 1}), IMAGE, V1)
+        plan_put(APP, replace(SHELF, blobs={digest("2"): 1}), IMAGE, [V1])
 
     assert refused.value.digests == (digest("c"), digest("1"))
 
 
 def test_missing_images_are_named() -> None:
     with pytest.raises(ReferencedImagesNotFound) as refused:
-        plan_put(APP, replace(SHELF, images={digest("4"): 1}), INDEX, V1)
+        plan_put(APP, replace(SHELF, images={digest("4"): 1}), INDEX, [V1])
 
     assert refused.value.digests == (digest("3"),)
 
 
+def test_a_sparse_manifest_may_refer_to_what_is_not_there_and_its_size_is_of_what_is() -> None:
+    assert plan_put(APP, replace(SHELF, blobs={digest("2"): 1}), IMAGE, [], sparse=True).size == 1
+    assert plan_put(APP, replace(SHELF, images={digest("4"): 7}), INDEX, [], sparse=True).size == 7
+
+
+def test_an_image_is_put_under_several_tags_of_which_those_that_point_elsewhere_move() -> None:
+    tags = [Tag("v1"), Tag("v2"), Tag("v3")]
+    shelf = replace(SHELF, known=True, tagged={Tag("v1"): IMAGE.digest, Tag("v2"): digest("8")}, tag_count=1)
+
+    assert plan_put(APP, shelf, IMAGE, tags).move_tags == ("v2", "v3")
+
+
+def test_one_tag_that_may_not_move_refuses_them_all() -> None:
+    with pytest.raises(ImageTagAlreadyExists) as refused:
+        plan_put(FROZEN, replace(SHELF, tagged={V1: digest("8")}), IMAGE, [Tag("free"), V1, Tag("also-free")])
+
+    assert refused.value.tag == V1
+
+
+def test_the_first_of_several_tags_that_is_too_much_is_named() -> None:
+    shelf = replace(SHELF, known=True, tag_count=MAX_TAGS - 2, tagged={Tag("mine"): IMAGE.digest})
+    three = [Tag("mine"), Tag("a"), Tag("b")]
+
+    assert plan_put(APP, shelf, IMAGE, three).move_tags == ("a", "b")
+    with pytest.raises(TooManyTagsOnImage) as refused:
+        plan_put(APP, shelf, IMAGE, [*three, Tag("c"), Tag("d")])
+    assert refused.value.tag == "c"
+
+
 def test_a_subject_need_not_exist() -> None:
-    assert plan_put(APP, SHELF, replace(IMAGE, subject=digest("9")), None).add
+    assert plan_put(APP, SHELF, replace(IMAGE, subject=digest("9")), []).add
 
 
 def test_refusals_come_in_ecrs_order() -> None:
     everything_wrong = replace(
-        SHELF, blobs={}, images={}, tagged=digest("8"), tag_count=MAX_TAGS, image_count=MAX_IMAGES
+        SHELF, blobs={}, images={}, tagged={V1: digest("8")}, tag_count=MAX_TAGS, image_count=MAX_IMAGES
     )
     references_exist = replace(everything_wrong, blobs=SHELF.blobs, images=SHELF.images)
 
@@ -143,7 +172,7 @@ def test_refusals_come_in_ecrs_order() -> None:
 
 
 def test_an_immutable_tag_cannot_even_be_put_where_it_is() -> None:
-    assert refusal(FROZEN, replace(SHELF, known=True, tagged=IMAGE.digest)) is ImageTagAlreadyExists
+    assert refusal(FROZEN, replace(SHELF, known=True, tagged={V1: IMAGE.digest})) is ImageTagAlreadyExists
 
 
 def test_an_immutable_tag_that_is_free_can_be_taken() -> None:
@@ -155,7 +184,7 @@ def test_a_full_repository_still_takes_an_image_that_it_knows() -> None:
 
 
 def test_an_image_full_of_tags_still_takes_a_put_without_one() -> None:
-    assert not plan_put(APP, replace(SHELF, known=True, tag_count=MAX_TAGS), IMAGE, None).move_tag
+    assert not plan_put(APP, replace(SHELF, known=True, tag_count=MAX_TAGS), IMAGE, []).move_tags
 
 
 # --- naming -----------------------------------------------------------------------------------------------------------

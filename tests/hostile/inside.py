@@ -1,7 +1,6 @@
 """The whole application in this process, with a real database and real files, asked as an ASGI server asks it."""
 
 import asyncio
-import hashlib
 import json
 import sqlite3
 from collections import Counter
@@ -45,8 +44,9 @@ class Request:
 class Inside:
     """An application of its own, with one repository, an image and a user."""
 
-    def __init__(self, folder: Path) -> None:
-        self.settings: Settings = read_settings(gather({"data": str(folder), "account": ACCOUNT}, {}, None), folder)
+    def __init__(self, folder: Path, **more: str) -> None:
+        given = gather({"data": str(folder), "account": ACCOUNT, **more}, {}, None)
+        self.settings: Settings = read_settings(given, folder)
         made = prepare(self.settings).key
         assert made is not None
         moment = datetime.now(UTC)
@@ -132,12 +132,22 @@ class Inside:
         assert answer.status == 200, answer
         return answer
 
-    def v2(self, method: str, target: str, *body: bytes, kind: str = "", gone: bool = False, place: str = "") -> Answer:
-        """Ask the registry with the administrator's token; ``place`` is a Content-Range."""
+    def v2(
+        self,
+        method: str,
+        target: str,
+        *body: bytes,
+        kind: str = "",
+        gone: bool = False,
+        place: str = "",
+        wanted: str = "",
+    ) -> Answer:
+        """Ask the registry with the administrator's token; ``place`` is a Content-Range, ``wanted`` a Range."""
         path, _, query = target.partition("?")
         headers: Headers = [(b"host", HOST), self.token]
         headers += [(b"content-type", kind.encode())] if kind else []
         headers += [(b"content-range", place.encode())] if place else []
+        headers += [(b"range", wanted.encode())] if wanted else []
         return self.ask(Request(method, path.encode(), query.encode(), headers, body, gone=gone))
 
     def push_blob(self, repository: str, content: bytes) -> str:
@@ -153,9 +163,9 @@ class Inside:
             assert database.execute("PRAGMA foreign_key_check").fetchall() == []
             for digest, key, size in database.execute("SELECT digest, key, size FROM contents"):
                 content = (self.settings.blobs / key[:2] / key).read_bytes()
-                assert (digest_of(content), len(content)) == (digest, size)
+                assert (digest_of(content, digest.partition(":")[0]), len(content)) == (digest, size)
             for digest, content in database.execute("SELECT digest, content FROM images"):
-                assert "sha256:" + hashlib.sha256(content).hexdigest() == digest
+                assert digest_of(content, digest.partition(":")[0]) == digest
             for key, size in database.execute("SELECT id, size FROM uploads"):
                 file = self.settings.blobs / key[:2] / key
                 assert size == 0 or file.stat().st_size >= size

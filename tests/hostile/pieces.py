@@ -144,7 +144,8 @@ _values = [
     APP.encode(),
 ]
 _parameters = st.tuples(
-    st.sampled_from([b"n", b"last", b"digest", b"mount", b"from", b"artifactType", b""]), st.sampled_from(_values)
+    st.sampled_from([b"n", b"last", b"digest", b"digest-algorithm", b"mount", b"from", b"tag", b"artifactType", b""]),
+    st.sampled_from(_values),
 )
 QUERIES = st.lists(_parameters.map(b"=".join), max_size=3).map(b"&".join) | st.binary(max_size=12)
 METHODS = st.sampled_from(["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS", "BREW"])
@@ -213,22 +214,31 @@ def descriptors(draw: st.DrawFn) -> dict[str, Any]:
 
 # Requests that would succeed as they stand; ``{upload}`` is the path of the open upload.
 _IMAGE, _BLOB = digest_of(MANIFEST), digest_of(LAYER)
+_LONG_IMAGE, _LONG = digest_of(MANIFEST, "sha512"), digest_of(LAYER, "sha512")
 SENSIBLE: list[tuple[str, str, str]] = [
     ("GET", f"/v2/{APP}/manifests/v1", ""),
     ("HEAD", f"/v2/{APP}/manifests/{_IMAGE}", ""),
     ("PUT", f"/v2/{APP}/manifests/v2", ""),
     ("PUT", f"/v2/{APP}/manifests/{_IMAGE}", ""),
+    ("PUT", f"/v2/{APP}/manifests/{_IMAGE}", "tag=v2&tag=v3"),
+    ("PUT", f"/v2/{APP}/manifests/{_LONG_IMAGE}", "tag=v4"),
     ("DELETE", f"/v2/{APP}/manifests/v2", ""),
     ("DELETE", f"/v2/{APP}/manifests/{_IMAGE}", ""),
     ("GET", f"/v2/{APP}/blobs/{_BLOB}", ""),
     ("HEAD", f"/v2/{APP}/blobs/{_BLOB}", ""),
     ("POST", f"/v2/{APP}/blobs/uploads/", ""),
     ("POST", f"/v2/{APP}/blobs/uploads/", f"digest={_BLOB}"),
+    ("POST", f"/v2/{APP}/blobs/uploads/", f"digest={_LONG}"),
+    ("POST", f"/v2/{APP}/blobs/uploads/", "digest-algorithm=sha512"),
     ("POST", "/v2/team/other/blobs/uploads/", f"mount={_BLOB}&from={APP}"),
+    ("POST", "/v2/team/other/blobs/uploads/", f"mount={_BLOB}"),
+    ("DELETE", f"/v2/{APP}/blobs/{_BLOB}", ""),
+    ("DELETE", f"/v2/{APP}/blobs/{_LONG}", ""),
     ("GET", "{upload}", ""),
     ("PATCH", "{upload}", ""),
     ("PATCH", "{upload}", ""),
     ("PUT", "{upload}", f"digest={_BLOB}"),
+    ("PUT", "{upload}", f"digest={_LONG}"),
     ("DELETE", "{upload}", ""),
     ("GET", f"/v2/{APP}/tags/list", "n=1&last=a"),
     ("GET", "/v2/_catalog", "n=1"),

@@ -87,6 +87,7 @@ def test_pushes_succeed_and_bad_ones_change_nothing_in_the_middle_of_noise(insid
 
 REPOSITORY = "quiet/app"
 CHUNKS = st.binary(min_size=1, max_size=40)
+ALGORITHMS = st.sampled_from(["sha256", "sha512"])
 
 
 class Pushes(RuleBasedStateMachine):
@@ -104,9 +105,9 @@ class Pushes(RuleBasedStateMachine):
         for tag in ("one", "two"):
             self.inside.v2("DELETE", f"/v2/{REPOSITORY}/manifests/{tag}")
 
-    @rule()
-    def start(self) -> None:
-        answer = self.inside.v2("POST", f"/v2/{REPOSITORY}/blobs/uploads/")
+    @rule(hint=st.sampled_from(["", "?digest-algorithm=sha256", "?digest-algorithm=sha512"]))
+    def start(self, hint: str) -> None:
+        answer = self.inside.v2("POST", f"/v2/{REPOSITORY}/blobs/uploads/{hint}")
         assert answer.status == 202
         self.uploads[answer.headers["location"]] = b""
 
@@ -133,20 +134,22 @@ class Pushes(RuleBasedStateMachine):
         assert self.inside.v2("PUT" if query else "PATCH", upload + query, chunk, gone=True).status == 400
 
     @precondition(lambda self: self.uploads)
-    @rule(data=st.data(), chunk=CHUNKS)
-    def complete_under_another_digest(self, data: st.DataObject, chunk: bytes) -> None:
+    @rule(data=st.data(), chunk=CHUNKS, algorithm=ALGORITHMS)
+    def complete_under_another_digest(self, data: st.DataObject, chunk: bytes, algorithm: str) -> None:
         upload = data.draw(st.sampled_from(sorted(self.uploads)))
 
-        assert self.inside.v2("PUT", f"{upload}?digest={digest_of(b'other' + chunk)}", chunk).status == 400
+        assert self.inside.v2("PUT", f"{upload}?digest={digest_of(b'other' + chunk, algorithm)}", chunk).status == 400
 
     @precondition(lambda self: self.uploads)
-    @rule(data=st.data(), chunk=CHUNKS, tag=st.sampled_from(["one", "two"]))
-    def complete_and_tag(self, data: st.DataObject, chunk: bytes, tag: str) -> None:
+    @rule(data=st.data(), chunk=CHUNKS, tag=st.sampled_from(["one", "two"]), algorithm=ALGORITHMS)
+    def complete_and_tag(self, data: st.DataObject, chunk: bytes, tag: str, algorithm: str) -> None:
         upload = data.draw(st.sampled_from(sorted(self.uploads)))
         content = self.uploads.pop(upload) + chunk
-        manifest = image_manifest(content, content)
+        digest = digest_of(content, algorithm)
+        manifest = image_manifest(content, content).replace(digest_of(content).encode(), digest.encode())
 
-        assert self.inside.v2("PUT", f"{upload}?digest={digest_of(content)}", chunk).status == 201
+        assert self.inside.v2("PUT", f"{upload}?digest={digest}", chunk).status == 201
+        assert self.inside.v2("GET", f"/v2/{REPOSITORY}/blobs/{digest}").body == content
         assert self.inside.v2("PUT", f"/v2/{REPOSITORY}/manifests/{tag}", manifest, kind=OCI_MANIFEST).status == 201
         self.tags[tag] = manifest
 

@@ -24,6 +24,7 @@ ROUTES: list[tuple[str, str, tuple[int, str]]] = [
     ("PUT", "/manifests/new", (405, "UNSUPPORTED")),
     ("GET", f"/blobs/{ABSENT}", (404, "BLOB_UNKNOWN")),
     ("HEAD", f"/blobs/{ABSENT}", (404, "")),
+    ("DELETE", f"/blobs/{ABSENT}", (404, "BLOB_UNKNOWN")),
     ("POST", f"/blobs/uploads/?digest={ABSENT}", (400, "BLOB_UPLOAD_INVALID")),
     ("GET", f"/blobs/uploads/{UPLOAD}", (404, "BLOB_UPLOAD_UNKNOWN")),
     ("PATCH", f"/blobs/uploads/{UPLOAD}", (404, "BLOB_UPLOAD_UNKNOWN")),
@@ -133,7 +134,7 @@ def test_a_target_that_http_does_not_allow_is_refused_before_the_doors(place: Pl
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("POST", "/manifests/v1"), ("DELETE", f"/blobs/{ABSENT}"), ("PUT", "/tags/list"), ("GET", "/blobs/uploads/")]
+    [("POST", "/manifests/v1"), ("POST", f"/blobs/{ABSENT}"), ("PUT", "/tags/list"), ("GET", "/blobs/uploads/")]
     + [(method, f"/blobs/uploads/{UPLOAD}") for method in ("HEAD", "POST", "OPTIONS", "TRACE", "BREW", "x" * 500)],
 )
 def test_a_method_that_a_route_has_not_is_unsupported(place: Place, method: str, path: str) -> None:
@@ -184,7 +185,7 @@ def test_referrers_go_on_only_after_what_a_link_said(place: Place, last: str) ->
 
 
 @pytest.mark.parametrize(
-    "digest", ["sha256:0", "sha512:" + "0" * 128, "v1", "sha256:" + "G" * 64, "a" * 5000, "..", ":"]
+    "digest", ["sha256:0", "sha384:" + "0" * 96, "v1", "sha256:" + "G" * 64, "a" * 5000, "..", ":"]
 )
 def test_what_is_no_digest_is_refused_where_one_is_needed(place: Place, digest: str) -> None:
     unknown = (400, "DIGEST_INVALID")
@@ -193,6 +194,8 @@ def test_what_is_no_digest_is_refused_where_one_is_needed(place: Place, digest: 
     assert oci_error(place.v2("POST", f"/v2/{APP}/blobs/uploads/?digest={digest}", b"bytes")) == unknown
     assert oci_error(place.v2("GET", f"/v2/{APP}/blobs/{digest}"))[0] in (400, 404)
     assert oci_error(place.v2("HEAD", f"/v2/{APP}/blobs/{digest}"), "HEAD")[0] in (400, 404)
+    assert oci_error(place.v2("DELETE", f"/v2/{APP}/blobs/{digest}"))[0] in (400, 404)
+    assert oci_error(place.v2("POST", f"/v2/{APP}/blobs/uploads/?digest-algorithm={digest}")) == unknown
 
 
 @pytest.mark.parametrize(
@@ -235,7 +238,7 @@ def test_an_upload_is_not_completed_under_a_digest_that_is_not_its_own(place: Pl
     assert oci_error(place.v2("PUT", f"{place.upload}?digest={digest}", b"bytes")) == (400, "BLOB_UPLOAD_INVALID")
 
 
-RANGES = ["bytes=5-2", "bytes=-", "bytes=0-1,3-4", "bits=0-1", "bytes=a-b", "\xff", "bytes 0-1", "bytes=0-" + "9" * 300]
+RANGES = ["bytes=-", "bytes=0-1,3-4", "bits=0-1", "bytes=a-b", "\xff", "bytes 0-1", "bytes=0-" + "9" * 300]
 
 
 @pytest.mark.parametrize("wanted", RANGES)
@@ -245,7 +248,7 @@ def test_a_range_that_means_nothing_is_answered_with_the_whole(place: Place, wan
     assert (answer.status, answer.body) == (200, place.layer)
 
 
-@pytest.mark.parametrize("wanted", ["bytes=14-", "bytes=99-100", "bytes=-0", "bytes=" + "9" * 18 + "-"])
+@pytest.mark.parametrize("wanted", ["bytes=14-", "bytes=5-2", "bytes=99-100", "bytes=-0", "bytes=" + "9" * 18 + "-"])
 def test_a_range_beyond_the_end_is_answered_with_the_length(place: Place, wanted: str) -> None:
     answer = place.v2("GET", f"/v2/{APP}/blobs/{digest_of(place.layer)}", range=wanted)
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.conformance import suite
 from tests.house import operations, settings
 from tests.house.tree import ROOT
 
@@ -11,6 +12,7 @@ README = ROOT / "README.md"
 # By the name between the comments: the page, and what makes the part.
 PARTS: dict[str, tuple[Path, Callable[[], str]]] = {
     "operations": (README, operations.table),
+    "conformance": (README, suite.line),
     "settings": (ROOT / "docs" / "settings.md", settings.table),
 }
 

@@ -2,13 +2,14 @@
 
 import logging
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from moorage.actions.access import Guard
 from moorage.actions.steps import found, locked
 from moorage.core.calls import Call
-from moorage.core.digests import Digest, parse_digest
+from moorage.core.digests import SHA256, Algorithm, Digest, parse_digest
 from moorage.core.errors import (
     ImageDigestDoesNotMatch,
     ImageNotFound,
@@ -61,27 +62,30 @@ class Images:
         content: bytes,
         *,
         media_type: str | None,
-        tag: Tag | None,
+        tags: Sequence[Tag],
         digest: str | None,
+        algorithm: Algorithm = SHA256,
+        sparse: bool = False,
     ) -> Put:
-        """Store a manifest and point a tag at it.
+        """Store a manifest under its digest of ``algorithm``, and point tags at it: all of them or none.
 
-        ``digest`` is what the caller says that the bytes hash to. Refusals come in ECR's order: rights, repository,
-        manifest, digest, references, immutability, quotas (InvalidParameter, ImageDigestDoesNotMatch and those of plan_put).
+        ``digest`` is what the caller says that the bytes hash to; a ``sparse`` manifest may refer to what is not there. Refusals
+        come in ECR's order: rights, repository, manifest, digest, references, immutability, quotas (InvalidParameter,
+        ImageDigestDoesNotMatch and those of plan_put).
         """
-        parsed = _parsed(content, media_type)
+        parsed = _parsed(content, media_type, algorithm)
         with self._database.write() as tx:
             repository = locked(tx, self._guard, call, "ecr:PutImage", name)
             if isinstance(parsed, RegistryError):
                 raise parsed
             if digest is not None and digest != parsed.digest:
                 raise ImageDigestDoesNotMatch(digest, name, call.registry.account)
-            plan = plan_put(repository, tx.images.shelf(repository, parsed, tag), parsed, tag)
+            plan = plan_put(repository, tx.images.shelf(repository, parsed, tags), parsed, tags, sparse=sparse)
             if plan.add:
                 tx.images.add(repository, parsed, plan.size, call.at)
-            if plan.move_tag and tag:
+            for tag in plan.move_tags:
                 tx.images.point_tag(repository, tag, parsed.digest)
-        return Put(parsed, plan.add or plan.move_tag)
+        return Put(parsed, plan.add or bool(plan.move_tags))
 
     def pull(self, call: Call, name: RepositoryName, reference: Digest | Tag) -> Served:
         """Return a manifest by tag or digest; raises ManifestNotFound."""
@@ -222,10 +226,10 @@ class Images:
         return [(image, content[image.digest]) for image in images]
 
 
-def _parsed(content: bytes, media_type: str | None) -> Manifest | RegistryError:
+def _parsed(content: bytes, media_type: str | None, algorithm: Algorithm) -> Manifest | RegistryError:
     """Parse before the transaction, refuse within it: whether the repository exists is said first."""
     try:
-        return parse_manifest(content, media_type)
+        return parse_manifest(content, media_type, algorithm)
     except RegistryError as refusal:
         return refusal
 

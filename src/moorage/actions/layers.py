@@ -3,11 +3,11 @@
 from collections.abc import Generator
 
 from moorage.actions.access import Guard
-from moorage.actions.steps import found
+from moorage.actions.steps import found, locked
 from moorage.core.calls import Call
 from moorage.core.collection import Grace
 from moorage.core.digests import Digest, parse_digest
-from moorage.core.errors import LayerInaccessible, LayerNotFound, StorageFull
+from moorage.core.errors import LayerInaccessible, LayerNotFound, LayerReferenced, StorageFull
 from moorage.core.names import Registry, RepositoryName
 from moorage.core.uploads import Layer
 from moorage.ports import Blobs, Database, HotReads
@@ -91,6 +91,19 @@ class Layers:
         if layer is None:
             raise LayerNotFound(digest, name, registry.account)
         return layer
+
+    def delete(self, call: Call, name: RepositoryName, digest: Digest) -> None:
+        """Let a repository hold a layer no longer; raises LayerNotFound, LayerReferenced where an image of it has the layer.
+
+        ECR has no right for this. Whoever may delete the images that layers are of may delete a layer that is of none.
+        """
+        with self._database.write() as tx:
+            repository = locked(tx, self._guard, call, "ecr:BatchDeleteImage", name)
+            if digest not in tx.layers.get(repository, [digest]):
+                raise LayerNotFound(digest, name, call.registry.account)
+            if tx.layers.referenced(repository, digest):
+                raise LayerReferenced(digest, name, call.registry.account)
+            tx.layers.remove(repository, digest)
 
     def chunks(self, layer: Layer, start: int, end: int) -> Generator[bytes]:
         """Yield the bytes of a layer from ``start`` up to and without ``end``."""

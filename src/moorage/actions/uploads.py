@@ -11,13 +11,16 @@ from datetime import datetime
 from moorage.actions.access import Guard
 from moorage.actions.steps import found, locked
 from moorage.core.calls import Call
-from moorage.core.digests import Digest
+from moorage.core.digests import SHA256, Algorithm, Digest
 from moorage.core.errors import AccessDenied, StorageFull, UploadNotFound
 from moorage.core.names import RepositoryName, UploadId, parse_upload
 from moorage.core.repositories import Repository
 from moorage.core.settings import DEFAULTS
 from moorage.core.uploads import Upload, chosen, completed_parts, continues, grown, with_part
 from moorage.ports import Blobs, Database, Transaction, Writer
+
+MOST_ORIGINS = 100
+"""Repositories that a mount without a source looks into: its transaction keeps others waiting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +32,19 @@ class Completed:
 
 
 class Session:
-    """One request's hold on an upload: nobody else writes to it until ``close``."""
+    """One request's hold on an upload: nobody else writes to it until ``close``.
 
-    def __init__(self, name: RepositoryName, upload: Upload, writer: Writer) -> None:
+    ``algorithm`` is that of the digest to come, where it is known; else the upload's guess at it.
+    """
+
+    def __init__(
+        self, name: RepositoryName, upload: Upload, writer: Writer, algorithm: Algorithm | None = None
+    ) -> None:
         self.name = name
         self.upload = upload
         self.writer = writer
         self.received = 0
-        writer.start(upload.size)
+        writer.start(upload.size, algorithm or upload.algorithm)
 
     def write(self, chunks: Sequence[bytes]) -> None:
         """Take more bytes, at most 1024 pieces at once; raises LayerTooLarge, StorageFull."""
@@ -69,27 +77,41 @@ class Uploads:
         # Bytes may come for hours after the call: what collection goes by is when they had come.
         self._now = now
 
-    def start(self, call: Call, name: RepositoryName) -> Upload:
-        """Start an upload."""
+    def start(self, call: Call, name: RepositoryName, algorithm: Algorithm = SHA256) -> Upload:
+        """Start an upload whose digest will probably be of ``algorithm``: of another one, its bytes are read again at the end."""
         with self._database.write(durable=False) as tx:
             repository = locked(tx, self._guard, call, "ecr:InitiateLayerUpload", name)
-            upload = self._new(call, repository)
+            upload = self._new(call, repository, algorithm)
             tx.uploads.add(upload)
         return upload
 
-    def start_at_once(self, call: Call, name: RepositoryName) -> Session:
+    def start_at_once(self, call: Call, name: RepositoryName, algorithm: Algorithm = SHA256) -> Session:
         """Start an upload that the same request will complete; it has no row that another could find."""
         with self._database.read() as tx:
             repository = found(tx, self._guard, call, "ecr:InitiateLayerUpload", name)
             self._guard.allow(tx, call, "ecr:UploadLayerPart", repository.arn)
-        upload = self._new(call, repository)
+        upload = self._new(call, repository, algorithm)
         return Session(name, upload, self._blobs.writer(upload.id))
 
-    def _new(self, call: Call, repository: Repository) -> Upload:
-        return Upload(id=self._new_id(), repository_id=repository.id, started_at=call.at, touched_at=call.at)
+    def _new(self, call: Call, repository: Repository, algorithm: Algorithm) -> Upload:
+        return Upload(
+            id=self._new_id(),
+            repository_id=repository.id,
+            started_at=call.at,
+            touched_at=call.at,
+            algorithm=algorithm,
+        )
 
-    def resume(self, call: Call, name: RepositoryName, upload_id: str, first_byte: int | None, action: str) -> Session:
-        """Take hold of an upload to write to it, or to complete it.
+    def resume(
+        self,
+        call: Call,
+        name: RepositoryName,
+        upload_id: str,
+        first_byte: int | None,
+        action: str,
+        algorithm: Algorithm | None = None,
+    ) -> Session:
+        """Take hold of an upload to write to it, or to complete it under a digest of ``algorithm``.
 
         ``first_byte`` is where the caller believes to go on, None where it does not say. Raises InvalidLayerPart where the
         upload stands elsewhere, UploadBusy while another request holds it.
@@ -103,7 +125,7 @@ class Uploads:
                 upload = _upload(tx, found(tx, self._guard, call, action, name), upload_id)
             if first_byte is not None:
                 continues(upload, first_byte, call.registry, name)
-            return Session(name, upload, writer)
+            return Session(name, upload, writer, algorithm)
         except BaseException:
             writer.close()
             raise
@@ -127,7 +149,7 @@ class Uploads:
     def complete(self, call: Call, session: Session, offered: tuple[str, ...], *, parts: bool) -> Completed:
         """Make an upload a layer of its repository.
 
-        Raises InvalidLayer where the bytes have none of the digests offered; ``parts`` applies the AWS API's rules too
+        Raises InvalidLayer where the bytes' digest, of the session's algorithm, is none of those offered; ``parts`` applies the AWS API's rules too
         (EmptyUpload, LayerPartTooSmall). Where the same content is stored already, the bytes received are dropped.
         """
         upload = grown(session.upload, session.received)
@@ -180,27 +202,36 @@ class Uploads:
         finally:
             session.close()
 
-    def mount(self, call: Call, name: RepositoryName, digest: Digest, source: RepositoryName) -> bool:
-        """Take a layer over from another repository of the registry, where all that ECR asks for is so.
+    def mount(self, call: Call, name: RepositoryName, digest: Digest, source: RepositoryName | None) -> bool:
+        """Take a layer over from ``source``, or from any repository of the registry that allows it.
 
-        It asks for the setting BLOB_MOUNTING, the right to pull from ``source``, an image there that refers to the layer, and
-        the same encryption (Amazon ECR User Guide, "Blob mounting"). Returns False where any is missing: an upload follows.
+        Asked for are, as by ECR, the setting BLOB_MOUNTING, the right to pull from where the layer is, and the same encryption
+        (Amazon ECR User Guide, "Blob mounting"). Returns False where any is missing: an upload follows.
         """
         with self._database.write() as tx:
             target = locked(tx, self._guard, call, "ecr:InitiateLayerUpload", name)
             settings = tx.repositories.settings(call.registry)
             if settings.get("BLOB_MOUNTING", DEFAULTS["BLOB_MOUNTING"]) != "ENABLED":
                 return False
-            try:
-                self._guard.allow(tx, call, "ecr:GetDownloadUrlForLayer", call.registry.repository_arn(source))
-            except AccessDenied:
-                return False
-            origin = tx.repositories.get(call.registry, source)
-            if origin is None or origin.encryption != target.encryption:
-                return False
-            if digest not in tx.layers.get(origin, [digest]) or not tx.layers.referenced(origin, digest):
-                return False
-            return tx.layers.mount(target, digest, call.at)
+            for origin in _origins(tx, call, digest, source):
+                if origin.encryption == target.encryption and self._may_pull(tx, call, origin):
+                    return tx.layers.mount(target, digest, call.at)
+        return False
+
+    def _may_pull(self, tx: Transaction, call: Call, origin: Repository) -> bool:
+        try:
+            self._guard.allow(tx, call, "ecr:GetDownloadUrlForLayer", origin.arn)
+        except AccessDenied:
+            return False
+        return True
+
+
+def _origins(tx: Transaction, call: Call, digest: Digest, source: RepositoryName | None) -> list[Repository]:
+    """Return the repositories that a layer might be mounted from: they hold it; nothing is said about rights."""
+    if source is None:
+        return tx.repositories.holding(call.registry, digest, MOST_ORIGINS)
+    origin = tx.repositories.get(call.registry, source)
+    return [origin] if origin and tx.layers.get(origin, [digest]) else []
 
 
 def _upload(tx: Transaction, repository: Repository, upload_id: str) -> Upload:

@@ -7,19 +7,22 @@ processes out), and never again once its upload is completed. Durable means: fil
 import ctypes
 import errno
 import fcntl
-import hashlib
 import os
 import threading
 from collections import OrderedDict
 from collections.abc import Generator, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from moorage.adapters.files import replace_file, sync_folder
-from moorage.core.digests import Digest
+from moorage.core.digests import SHA256, Algorithm, Digest, digest_from, start_hash
 from moorage.core.errors import StorageFull, UploadBusy
 from moorage.core.names import UploadId, parse_upload
 from moorage.ports import Stored
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
 
 CHUNK = 1024 * 1024
 FLUSH = 8 * 1024 * 1024
@@ -39,7 +42,7 @@ class DiskBlobs:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._hashes: OrderedDict[UploadId, tuple[Stamp, hashlib._Hash]] = OrderedDict()
+        self._hashes: OrderedDict[UploadId, tuple[Stamp, _Hash]] = OrderedDict()
         self._lock = threading.Lock()
         self._durable_folders: set[str] = set()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -112,13 +115,13 @@ class DiskBlobs:
                 if changed_at < before:
                     yield Stored(key, status.st_size, changed_at)
 
-    def running_hash(self, key: UploadId, stamp: Stamp) -> "hashlib._Hash | None":
+    def running_hash(self, key: UploadId, stamp: Stamp, algorithm: Algorithm) -> "_Hash | None":
         """Return a copy of the hash of a file's bytes where it is known and nobody has written to them since."""
         with self._lock:
             known = self._hashes.get(key)
-            return known[1].copy() if known and known[0] == stamp else None
+            return known[1].copy() if known and (known[0], known[1].name) == (stamp, algorithm) else None
 
-    def remember_hash(self, key: UploadId, stamp: Stamp, running: "hashlib._Hash") -> None:
+    def remember_hash(self, key: UploadId, stamp: Stamp, running: "_Hash") -> None:
         """Keep the hash of a file's bytes for the next request."""
         with self._lock:
             self._hashes[key] = (stamp, running.copy())
@@ -142,7 +145,8 @@ class DiskWriter:
         self._offset = 0
         self._started = 0
         self._flushing = 0
-        self._hash: hashlib._Hash | None = None
+        self._algorithm = SHA256
+        self._hash: _Hash | None = None
         # Closed beneath a write, the file's number could be another file's by the time of it.
         self._in_use = threading.Lock()
 
@@ -151,10 +155,11 @@ class DiskWriter:
         """How many bytes there are."""
         return os.fstat(self._file).st_size
 
-    def start(self, offset: int) -> None:
-        """Go on from ``offset``; what lies beyond it was never acknowledged and is dropped."""
-        known = self._blobs.running_hash(self._key, _stamp(self._file, offset))
-        self._hash = hashlib.sha256() if offset == 0 else known
+    def start(self, offset: int, algorithm: Algorithm = SHA256) -> None:
+        """Go on from ``offset``, hashing with ``algorithm``; what lies beyond it was never acknowledged and is dropped."""
+        known = self._blobs.running_hash(self._key, _stamp(self._file, offset), algorithm)
+        self._algorithm = algorithm
+        self._hash = start_hash(algorithm) if offset == 0 else known
         if self.size > offset:
             os.ftruncate(self._file, offset)
         self._started = self._offset = self._flushing = offset
@@ -193,9 +198,9 @@ class DiskWriter:
             self._blobs.forget_hash(self._key)
 
     def seal(self) -> Digest:
-        """Make all bytes durable and return their digest."""
+        """Make all bytes durable and return their digest, which is of the algorithm of the start."""
         if self._hash is None:
-            self._hash = hashlib.sha256()
+            self._hash = start_hash(self._algorithm)
             for chunk in self._blobs.chunks(self._key, 0, self._offset):
                 self._hash.update(chunk)
         try:
@@ -203,7 +208,7 @@ class DiskWriter:
             sync_folder(self._blobs.location(self._key).parent)
         except OSError as error:
             raise _refusal(error) from error
-        return Digest(f"sha256:{self._hash.hexdigest()}")
+        return digest_from(self._hash)
 
     def close(self) -> None:
         """Let another writer in."""

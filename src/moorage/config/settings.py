@@ -50,6 +50,7 @@ class Settings:
     workers: int
     json_logs: bool
     log_requests: str
+    sparse: bool
     tls: Tls | None
 
     @property
@@ -101,6 +102,7 @@ def read_settings(given: Mapping[str, Given], home: Path) -> Settings:
         workers=_read(given["workers"], _workers),
         json_logs=_read(given["log-format"], _one_of("plain", "json")) == "json",
         log_requests=_read(given["log-requests"], _one_of("all", "changes", "none")),
+        sparse=_read(given["sparse-manifests"], _switch),
         tls=_tls(given, data),
     )
 

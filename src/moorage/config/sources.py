@@ -89,6 +89,12 @@ KNOWN = (
         "Which requests get a line: all, all but successful reads, none.",
         default="changes",
     ),
+    Setting(
+        "sparse-manifests",
+        None,
+        "The registry takes manifests of layers and images that are not there; ECR refuses them.",
+        default="false",
+    ),
     Setting("insecure-listen", None, "Listen beyond loopback although there is no TLS.", default="false"),
     Setting("tls-listen", "HOST:PORT", "Where to listen with TLS, besides."),
     Setting("tls-certificate", "FILE", "The certificate with its chain, PEM.", otherwise="that of `moorage trust`"),

@@ -5,14 +5,14 @@ import hmac
 import re
 from datetime import datetime, timedelta
 
-from moorage.core.digests import Digest
+from moorage.core.digests import KNOWN_PATTERN, Digest
 from moorage.core.errors import TokenExpired, TokenInvalid
 from moorage.core.names import AccountId, Region, Registry, RepositoryName
 
 VALID = timedelta(hours=1)
 PREFIX = "/moorage/layers/"
 
-_path = re.compile(PREFIX + r"([0-9]{12})/([a-z0-9-]+)/(sha256:[0-9a-f]{64})/([a-z0-9._/-]+)")
+_path = re.compile(PREFIX + rf"([0-9]{{12}})/([a-z0-9-]+)/({KNOWN_PATTERN})/([a-z0-9._/-]+)")
 _query = re.compile(r"expires=([1-9][0-9]{0,11})&signature=([0-9a-f]{64})")
 
 

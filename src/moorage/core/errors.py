@@ -382,6 +382,21 @@ class LayerInaccessible(RegistryError):
 
 
 @dataclass(eq=False)
+class LayerReferenced(RegistryError):
+    """A layer that an image of the repository refers to cannot be deleted (registry API only)."""
+
+    digest: Digest
+    name: RepositoryName
+    account: AccountId
+
+    def __str__(self) -> str:
+        return (
+            f"The layer with digest '{self.digest}' in the repository with name '{self.name}' in the registry with id "
+            f"'{self.account}' is referenced by an image"
+        )
+
+
+@dataclass(eq=False)
 class LayerAlreadyExists(RegistryError):
     """The repository holds that blob already; at the registry door that is no failure."""
 
@@ -406,12 +421,12 @@ class InvalidLayer(RegistryError):
 
 @dataclass(eq=False)
 class InvalidLayerDigest(RegistryError):
-    """A digest that is none, or of an algorithm that is not served."""
+    """A digest that is none, or of an algorithm that is not served; or such an algorithm by itself."""
 
     digest: str
 
     def __str__(self) -> str:
-        return f"Invalid parameter at 'digest' failed to satisfy constraint: 'must be a sha256 digest, not '{self.digest[:200]}''"
+        return f"Invalid parameter at 'digest' failed to satisfy constraint: 'must be a sha256 or sha512 digest, not '{self.digest[:200]}''"
 
 
 @dataclass(eq=False)

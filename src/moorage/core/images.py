@@ -1,6 +1,6 @@
 """Images of a repository, and what putting or deleting one does (Amazon ECR API Reference, PutImage and BatchDeleteImage)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -61,12 +61,12 @@ class Shelf:
     """The part of a repository that a put can touch, true until the transaction ends.
 
     ``blobs`` and ``images`` are those of the manifest's references that the repository holds, with their sizes;
-    ``known`` tells whether the manifest itself is there; ``tagged`` is what the tag points at now; ``tag_count`` counts
-    the tags of the manifest's image.
+    ``known`` tells whether the manifest itself is there; ``tagged`` is what those of the put's tags that there are point at now;
+    ``tag_count`` counts the tags of the manifest's image.
     """
 
     known: bool
-    tagged: Digest | None
+    tagged: Mapping[Tag, Digest]
     tag_count: int
     image_count: int
     blobs: Mapping[Digest, int]
@@ -78,30 +78,34 @@ class PutPlan:
     """What a put will change. ``size`` is the imageSizeInBytes of what is added."""
 
     add: bool
-    move_tag: bool
+    move_tags: tuple[Tag, ...]
     size: int
 
 
-def plan_put(repository: Repository, shelf: Shelf, manifest: Manifest, tag: Tag | None) -> PutPlan:
-    """Decide what putting ``manifest`` under ``tag`` changes; it may be nothing.
+def plan_put(
+    repository: Repository, shelf: Shelf, manifest: Manifest, tags: Sequence[Tag], *, sparse: bool = False
+) -> PutPlan:
+    """Decide what putting ``manifest`` under ``tags``, each named once, changes; it may be nothing.
 
-    In this order: references exist, the tag may move, quotas. Raises ManifestLayersNotFound, ReferencedImagesNotFound,
-    ImageTagAlreadyExists, TooManyImages, TooManyTagsOnImage. A subject need not exist (OCI distribution specification,
-    "Pushing Manifests with Subject").
+    In this order: references exist, unless the manifest may be ``sparse``; the tags may move; quotas. Raises
+    ManifestLayersNotFound, ReferencedImagesNotFound, ImageTagAlreadyExists, TooManyImages, TooManyTagsOnImage. A subject need not
+    exist (OCI distribution specification, "Pushing Manifests with Subject").
     """
     name, account = repository.name, repository.registry.account
-    if missing := _missing(manifest.blobs, shelf.blobs):
-        raise ManifestLayersNotFound(missing, name, account)
-    if missing := _missing(manifest.images, shelf.images):
-        raise ReferencedImagesNotFound(missing, name, account)
-    if tag and shelf.tagged and not repository.mutability.may_move(tag):
-        raise ImageTagAlreadyExists(tag, name)
-    move_tag = tag is not None and shelf.tagged != manifest.digest
+    if not sparse:
+        if missing := _missing(manifest.blobs, shelf.blobs):
+            raise ManifestLayersNotFound(missing, name, account)
+        if missing := _missing(manifest.images, shelf.images):
+            raise ReferencedImagesNotFound(missing, name, account)
+    for tag in tags:
+        if tag in shelf.tagged and not repository.mutability.may_move(tag):
+            raise ImageTagAlreadyExists(tag, name)
     if not shelf.known and shelf.image_count >= MAX_IMAGES:
         raise TooManyImages(name, account, MAX_IMAGES)
-    if tag and move_tag and shelf.tag_count >= MAX_TAGS:
-        raise TooManyTagsOnImage(tag, name, account, MAX_TAGS)
-    return PutPlan(add=not shelf.known, move_tag=move_tag, size=_size(manifest, shelf))
+    move_tags = tuple(tag for tag in tags if shelf.tagged.get(tag) != manifest.digest)
+    if beyond := move_tags[max(MAX_TAGS - shelf.tag_count, 0) :]:
+        raise TooManyTagsOnImage(beyond[0], name, account, MAX_TAGS)
+    return PutPlan(add=not shelf.known, move_tags=move_tags, size=_size(manifest, shelf))
 
 
 def _missing(references: tuple[Descriptor, ...], held: Mapping[Digest, int]) -> tuple[Digest, ...]:

@@ -10,7 +10,7 @@ from typing import Any, NewType
 
 import msgspec
 
-from moorage.core.digests import Digest, digest_of, parse_digest
+from moorage.core.digests import SHA256, Algorithm, Digest, digest_of, parse_digest
 from moorage.core.errors import InvalidParameter, ManifestTooLarge
 
 MediaType = NewType("MediaType", str)
@@ -65,8 +65,8 @@ def refused_manifest() -> InvalidParameter:
     return InvalidParameter("ImageManifest", "Invalid JSON syntax")
 
 
-def parse_manifest(content: bytes, stated: str | None) -> Manifest:
-    """Return the manifest in ``content``.
+def parse_manifest(content: bytes, stated: str | None, algorithm: Algorithm = SHA256) -> Manifest:
+    """Return the manifest in ``content``, its digest being of ``algorithm``.
 
     ``stated`` is the media type that came beside it (imageManifestMediaType, Content-Type); the document's own wins where
     only one of the two is there, and they must agree where both are. Raises ManifestTooLarge beyond 4 MiB, and InvalidParameter for text that is not JSON, a
@@ -81,7 +81,7 @@ def parse_manifest(content: bytes, stated: str | None) -> Manifest:
     if not isinstance(document, dict):
         raise refused_manifest()
     media_type = _media_type_of(document, stated)
-    digest = digest_of(content)
+    digest = digest_of(content, algorithm)
     if media_type in LEGACY:
         return Manifest(content=content, media_type=media_type, digest=digest, blobs=_schema_1(document))
     if document.get("schemaVersion") != SCHEMA_VERSION or ("manifests" in document) == (

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from moorage.core.digests import Digest
+from moorage.core.digests import SHA256, Algorithm, Digest
 from moorage.core.errors import EmptyUpload, InvalidLayer, InvalidLayerPart, LayerPartTooSmall, LayerTooLarge
 from moorage.core.names import Registry, RepositoryName, UploadId
 
@@ -21,7 +21,8 @@ class Upload:
     """One upload of one repository. ``size`` counts acknowledged bytes, ``touched_at`` is when the last ones came.
 
     ``parts``, ``small_last_part`` and ``small_part`` (a part below 5 MiB was followed by another) are kept for the rules
-    of the AWS API; the registry door has no parts.
+    of the AWS API; the registry door has no parts. ``algorithm`` is what its bytes are hashed with as they come: a guess at the
+    digest that it will be completed under.
     """
 
     id: UploadId
@@ -32,6 +33,7 @@ class Upload:
     parts: int = 0
     small_last_part: bool = False
     small_part: bool = False
+    algorithm: Algorithm = SHA256
 
 
 @dataclass(frozen=True, slots=True)

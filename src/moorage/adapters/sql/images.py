@@ -73,10 +73,10 @@ _indexes = (
     .order_by(images.c.id)
 )
 _content = select(images.c.digest, images.c.content).where(images.c.id.in_(bindparam("ids", expanding=True)))
-_tag_target = (
-    select(images.c.digest)
-    .join(tags, tags.c.image_id == images.c.id)
-    .where(tags.c.repository_id == bindparam("repository"), tags.c.name == bindparam("name"))
+_tag_targets = (
+    select(tags.c.name, images.c.digest)
+    .join(images, tags.c.image_id == images.c.id)
+    .where(tags.c.repository_id == bindparam("repository"), tags.c.name.in_(bindparam("names", expanding=True)))
 )
 _image_count = select(func.count()).select_from(images).where(_here)
 _own = select(
@@ -98,18 +98,24 @@ class SqlImageRows:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def shelf(self, repository: Repository, manifest: Manifest, tag: Tag | None) -> Shelf:
-        """Return what putting ``manifest`` under ``tag`` can touch."""
+    def shelf(self, repository: Repository, manifest: Manifest, tags: Sequence[Tag]) -> Shelf:
+        """Return what putting ``manifest`` under ``tags`` can touch."""
         here = {"repository": repository.id}
         own = self._connection.execute(_own, {**here, "digest": manifest.digest}).one_or_none()
         return Shelf(
             known=own is not None,
-            tagged=self._connection.execute(_tag_target, {**here, "name": tag}).scalar_one_or_none() if tag else None,
+            tagged=self._tagged(repository, tags),
             tag_count=own.tag_count if own else 0,
             image_count=0 if own else self._connection.execute(_image_count, here).scalar_one(),
             blobs=self._sizes(_blob_sizes, repository, [part.digest for part in manifest.blobs]),
             images=self._sizes(_image_sizes, repository, [part.digest for part in manifest.images]),
         )
+
+    def _tagged(self, repository: Repository, names: Sequence[Tag]) -> dict[Tag, Digest]:
+        if not names:
+            return {}
+        rows = self._connection.execute(_tag_targets, {"repository": repository.id, "names": list(names)})
+        return {row.name: row.digest for row in rows}
 
     def _sizes(self, statement: Select[Any], repository: Repository, digests: list[Digest]) -> dict[Digest, int]:
         if not digests:

@@ -141,6 +141,12 @@ class SqlLayerRows:
         row = upsert(self._connection, layers).values(repository_id=repository.id, digest=digest)
         self._connection.execute(row.on_conflict_do_nothing())
 
+    def remove(self, repository: Repository, digest: Digest) -> None:
+        """Note that the repository holds a blob no longer; the content stays, for others may hold it."""
+        self._connection.execute(
+            delete(layers).where(layers.c.repository_id == repository.id, layers.c.digest == digest)
+        )
+
     def referenced(self, repository: Repository, digest: Digest) -> bool:
         """Tell whether an image of the repository refers to the blob."""
         return self._connection.execute(_referenced, {"id": repository.id, "digest": digest}).first() is not None

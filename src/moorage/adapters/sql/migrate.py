@@ -15,8 +15,8 @@ class NewerDatabase(Exception):
     """The database was made by a later release, whose tables this one does not know."""
 
 
-def upgrade(engine: Engine) -> None:
-    """Bring the tables to the last migration in one transaction, one process at a time; raises NewerDatabase."""
+def upgrade(engine: Engine, to: str = "head") -> None:
+    """Bring the tables to the last migration, or that one, in one transaction, one process at a time; raises NewerDatabase."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     with engine.connect().execution_options(moorage_begin=("BEGIN IMMEDIATE",)) as connection, connection.begin():
@@ -24,6 +24,6 @@ def upgrade(engine: Engine) -> None:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         config.attributes["connection"] = connection
         try:
-            command.upgrade(config, "head")
+            command.upgrade(config, to)
         except CommandError as error:
             raise NewerDatabase(f"The database is of a later release of Moorage: {error}") from error

@@ -9,8 +9,9 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from moorage.adapters.sql.schema import registries, repositories, repository_tags, settings
+from moorage.adapters.sql.schema import layers, registries, repositories, repository_tags, settings
 from moorage.adapters.sql.times import to_moment, to_seconds
+from moorage.core.digests import Digest
 from moorage.core.names import Registry, RepositoryName
 from moorage.core.repositories import Encryption, Mutability, Repository, TagMutability
 
@@ -22,6 +23,12 @@ _page = (
     select(repositories)
     .where(*_of_registry, repositories.c.name > bindparam("after"))
     .order_by(repositories.c.name)
+    .limit(bindparam("count"))
+)
+_holding = (
+    select(repositories)
+    .join(layers, layers.c.repository_id == repositories.c.id)
+    .where(*_of_registry, layers.c.digest == bindparam("digest"))
     .limit(bindparam("count"))
 )
 _count = select(func.count()).select_from(repositories).where(*_of_registry)
@@ -111,6 +118,11 @@ class SqlRepositoryRows:
         if tags:
             rows = [{"repository_id": repository.id, "key": key, "value": value} for key, value in tags.items()]
             self._connection.execute(insert(repository_tags), rows)
+
+    def holding(self, registry: Registry, digest: Digest, limit: int) -> list[Repository]:
+        """Return up to ``limit`` repositories of the registry that hold a blob, in no order."""
+        rows = self._connection.execute(_holding, {**_key(registry), "digest": digest, "count": limit})
+        return [_repository(row) for row in rows]
 
     def settings(self, registry: Registry) -> dict[str, str]:
         """Return the account settings that were put."""

@@ -21,6 +21,8 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from moorage.core.digests import MAX_DIGEST, SHA256
+
 metadata = MetaData()
 
 
@@ -28,6 +30,9 @@ metadata = MetaData()
 def _ordered(length: int) -> String:
     return String(length, collation="C").with_variant(String(length), "sqlite")
 
+
+# SQLite keeps texts of any length, whatever it was told when its tables were made; telling it anew would write every row again.
+_digest = String(MAX_DIGEST).with_variant(String(71), "sqlite")
 
 # SQLite counts rows itself only where the key is its INTEGER.
 RowId = BigInteger().with_variant(Integer, "sqlite")
@@ -140,10 +145,10 @@ images = Table(
     metadata,
     Column("id", RowId, primary_key=True, autoincrement=True),
     Column("repository_id", RowId, _owner("repositories.id"), nullable=False),
-    Column("digest", String(71), nullable=False),
+    Column("digest", _digest, nullable=False),
     Column("media_type", String(256), nullable=False),
     Column("artifact_type", String(256)),
-    Column("subject", String(71)),
+    Column("subject", _digest),
     Column("size", BigInteger, nullable=False),
     Column("pushed_at", Double, nullable=False),
     Column("pulled_at", Double),
@@ -168,7 +173,7 @@ references = Table(
     "image_references",
     metadata,
     Column("image_id", RowId, _owner("images.id"), primary_key=True),
-    Column("digest", String(71), primary_key=True),
+    Column("digest", _digest, primary_key=True),
     Column("repository_id", RowId, _owner("repositories.id"), nullable=False),
     Column("kind", String(8), nullable=False),
     Column("media_type", String(256), nullable=False),
@@ -179,7 +184,7 @@ references = Table(
 contents = Table(
     "contents",
     metadata,
-    Column("digest", String(71), primary_key=True),
+    Column("digest", _digest, primary_key=True),
     Column("key", String(36), nullable=False, unique=True),
     Column("size", BigInteger, nullable=False),
     # When it was last noted that a client was told that the content is there.
@@ -190,7 +195,7 @@ layers = Table(
     "layers",
     metadata,
     Column("repository_id", RowId, _owner("repositories.id"), primary_key=True),
-    Column("digest", String(71), ForeignKey("contents.digest"), primary_key=True),
+    Column("digest", _digest, ForeignKey("contents.digest"), primary_key=True),
     Index("layers_by_digest", "digest"),
 )
 
@@ -205,4 +210,5 @@ uploads = Table(
     Column("parts", Integer, nullable=False),
     Column("small_last_part", Boolean, nullable=False),
     Column("small_part", Boolean, nullable=False),
+    Column("algorithm", String(16), nullable=False, server_default=SHA256),
 )

@@ -9,7 +9,7 @@ from moorage.actions.repositories import Repositories
 from moorage.actions.tokens import Tokens
 from moorage.actions.uploads import Uploads
 from moorage.core.calls import Call
-from moorage.core.digests import looks_like_digest, parse_digest
+from moorage.core.digests import SHA256, looks_like_digest, parse_digest
 from moorage.core.downloads import signed_path
 from moorage.core.errors import ImageAlreadyExists, InvalidLayerPart, LayerAlreadyExists
 from moorage.core.names import AccountId, Registry, RegistryNames, UploadId
@@ -181,7 +181,7 @@ class Ecr:
             name,
             given["imageManifest"].encode(),
             media_type=given.get("imageManifestMediaType"),
-            tag=tag,
+            tags=[tag] if tag is not None else [],
             digest=given.get("imageDigest"),
         )
         manifest = put.manifest
@@ -293,7 +293,7 @@ class Ecr:
 
     def _complete_layer_upload(self, call: Call, given: Given) -> Result:
         name = given["repositoryName"]
-        session = self.uploads.resume(call, name, given["uploadId"], None, "ecr:CompleteLayerUpload")
+        session = self.uploads.resume(call, name, given["uploadId"], None, "ecr:CompleteLayerUpload", SHA256)
         try:
             completed = self.uploads.complete(call, session, tuple(given["layerDigests"]), parts=True)
         finally:

@@ -137,6 +137,7 @@ AWS_ERRORS: dict[type[e.Refused], AwsError] = {
     # layers and uploads
     e.LayerNotFound: AwsError("LayersNotFoundException"),
     e.LayerInaccessible: AwsError("LayerInaccessibleException"),
+    e.LayerReferenced: AwsError("InvalidParameterException"),
     e.LayerAlreadyExists: AwsError("LayerAlreadyExistsException"),
     e.InvalidLayer: AwsError("InvalidLayerException"),
     e.InvalidLayerDigest: AwsError("InvalidParameterException"),

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from moorage.actions.layers import CHECK, DOWNLOAD, Layers
 from moorage.core.calls import Call
+from moorage.core.digests import Digest
 from moorage.core.errors import LayerNotFound
+from moorage.core.names import RepositoryName
 from moorage.core.uploads import Layer
 from moorage.web.http import Answer, Headers
 from moorage.web.oci.errors import API_VERSION
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Blobs:
-    """GET and HEAD of ``/v2/<name>/blobs/<digest>``."""
+    """GET, HEAD and DELETE of ``/v2/<name>/blobs/<digest>``."""
 
     def __init__(self, layers: Layers, pools: Pools) -> None:
         self._layers = layers
@@ -35,11 +37,15 @@ class Blobs:
         """Serve a blob, or a range of it."""
         return await self.serve(await self._layer(call, route, DOWNLOAD), request.headers.get(b"range"))
 
+    async def delete(self, _request: OciRequest, call: Call, route: Route) -> Answer:
+        """Delete a blob that no image of the repository refers to."""
+        name = repository(route.name)
+        await self._pools.rows(self._layers.delete, call, name, _wanted(call, name, route))
+        return Answer(status=202, headers=[API_VERSION])
+
     async def _layer(self, call: Call, route: Route, action: str) -> Layer:
         name = repository(route.name)
-        if is_unknown_algorithm(route.reference):
-            raise LayerNotFound(route.reference, name, call.registry.account)
-        wanted = digest(route.reference)
+        wanted = _wanted(call, name, route)
         layer = await self._pools.hot(self._layers.one_at_once, call, name, wanted, action)
         if layer is None:
             layer = await self._pools.rows(self._layers.one, call, name, wanted, action)
@@ -86,6 +92,12 @@ class Blobs:
             if ahead:
                 await asyncio.wait([ahead])
             chunks.close()
+
+
+def _wanted(call: Call, name: RepositoryName, route: Route) -> Digest:
+    if is_unknown_algorithm(route.reference):
+        raise LayerNotFound(route.reference, name, call.registry.account)
+    return digest(route.reference)
 
 
 def _headers(layer: Layer) -> Headers:

@@ -71,12 +71,14 @@ class OciDoor:
         repositories: Repositories,
         pools: Pools,
         token_secret: bytes,
+        *,
+        sparse: bool,
     ) -> None:
         self._secret = token_secret
         self._identities = identities
         self._pools = pools
         self._tokens: dict[bytes, Token] = {}
-        manifests = Manifests(images, pools)
+        manifests = Manifests(images, pools, sparse=sparse)
         blobs = Blobs(layers, pools)
         sessions = Sessions(uploads, pools)
         listings = Listings(images, repositories, pools)
@@ -92,6 +94,7 @@ class OciDoor:
             ("manifest", "DELETE"): manifests.delete,
             ("blob", "GET"): blobs.get,
             ("blob", "HEAD"): blobs.head,
+            ("blob", "DELETE"): blobs.delete,
             ("uploads", "POST"): sessions.start,
             ("upload", "GET"): sessions.status,
             ("upload", "PATCH"): sessions.append,

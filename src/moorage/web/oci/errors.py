@@ -39,6 +39,7 @@ OCI_ERRORS: dict[type[errors.Refused], OciError] = {
     errors.LayerInaccessible: OciError("BLOB_UNKNOWN", 404),
     errors.LayerNotFound: OciError("BLOB_UNKNOWN", 404),
     errors.LayerPartTooSmall: _upload_invalid,
+    errors.LayerReferenced: _unsupported,
     errors.LayerTooLarge: _denied,
     errors.ManifestLayersNotFound: OciError("MANIFEST_BLOB_UNKNOWN", 400),
     errors.ManifestNotFound: OciError("MANIFEST_UNKNOWN", 404),

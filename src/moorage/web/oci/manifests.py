@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from moorage.actions.images import Images
 from moorage.core.calls import Call
-from moorage.core.digests import Digest, parse_digest
+from moorage.core.digests import SHA256, Digest, algorithm_of, parse_digest
 from moorage.core.errors import ManifestNotFound, ManifestTooLarge
 from moorage.core.images import Served
 from moorage.core.manifests import MAX_MANIFEST
 from moorage.core.names import Tag
 from moorage.web.http import Answer, BodyTooLarge, read_body
 from moorage.web.oci.errors import API_VERSION
-from moorage.web.oci.requests import Route, is_unknown_algorithm, repository, tag_or_digest
+from moorage.web.oci.requests import Route, is_unknown_algorithm, repository, tag, tag_or_digest
 from moorage.web.pools import Pools
 
 if TYPE_CHECKING:
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 class Manifests:
     """GET, HEAD, PUT and DELETE of ``/v2/<name>/manifests/<reference>``."""
 
-    def __init__(self, images: Images, pools: Pools) -> None:
+    def __init__(self, images: Images, pools: Pools, *, sparse: bool) -> None:
         self._images = images
         self._pools = pools
+        self._sparse = sparse
 
     async def get(self, request: OciRequest, call: Call, route: Route) -> Answer:
         """Serve the bytes of a manifest as they were pushed."""
@@ -42,16 +43,30 @@ class Manifests:
         return _served(served)
 
     async def put(self, request: OciRequest, call: Call, route: Route) -> Answer:
-        """Store a manifest under a tag or its digest."""
+        """Store a manifest under a tag or its digest, and under every ``tag`` of the query.
+
+        Its digest is of the algorithm of the digest in the path, and else of the one that ECR has.
+        """
         name, reference = repository(route.name), tag_or_digest(route.reference)
+        named = [tag(each) for each in request.query.every("tag")]
         try:
             content = await read_body(request.receive, MAX_MANIFEST)
         except BodyTooLarge:
             raise ManifestTooLarge(MAX_MANIFEST) from None
         stated = request.headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip()
         digest = parse_digest(reference)
-        tag = None if digest else Tag(reference)
-        put = await self._pools.rows(self._images.put, call, name, content, media_type=stated, tag=tag, digest=digest)
+        tags = list(dict.fromkeys(named if digest else [Tag(reference), *named]))
+        put = await self._pools.rows(
+            self._images.put,
+            call,
+            name,
+            content,
+            media_type=stated,
+            tags=tags,
+            digest=digest,
+            algorithm=algorithm_of(digest) if digest else SHA256,
+            sparse=self._sparse,
+        )
         headers = [
             API_VERSION,
             (b"location", f"/v2/{name}/manifests/{put.manifest.digest}".encode()),
@@ -59,6 +74,8 @@ class Manifests:
         ]
         if put.manifest.subject:
             headers.append((b"oci-subject", put.manifest.subject.encode()))
+        if named:
+            headers.append((b"oci-tag", ", ".join(tags).encode()))
         return Answer(status=201, headers=headers)
 
     async def delete(self, _request: OciRequest, call: Call, route: Route) -> Answer:

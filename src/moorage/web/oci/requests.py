@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import parse_qs, quote, unquote_to_bytes
 
-from moorage.core.digests import Digest, looks_like_digest, parse_digest
+from moorage.core.digests import Algorithm, Digest, looks_like_digest, parse_algorithm, parse_digest
 from moorage.core.errors import InvalidLayerDigest, InvalidParameter
 from moorage.core.names import (
     MAX_TAG,
@@ -79,22 +79,33 @@ def repository(text: str) -> RepositoryName:
 
 def tag_or_digest(text: str) -> Tag | Digest:
     """Return what a manifest's reference is; raises InvalidParameter for neither, InvalidLayerDigest for another algorithm."""
-    if ":" in text:
-        return digest(text)
-    tag = parse_tag(text)
-    if tag is None:
+    return digest(text) if ":" in text else tag(text)
+
+
+def tag(text: str) -> Tag:
+    """Return the tag; raises InvalidParameter in ECR's words."""
+    parsed = parse_tag(text)
+    if parsed is None:
         rule = (
             f"must have length less than or equal to {MAX_TAG}"
             if len(text) > MAX_TAG
             else f"must satisfy regular expression '{TAG_PATTERN}'"
         )
         raise InvalidParameter("imageTag", rule)
-    return tag
+    return parsed
 
 
 def digest(text: str) -> Digest:
     """Return the digest; raises InvalidLayerDigest."""
     parsed = parse_digest(text)
+    if parsed is None:
+        raise InvalidLayerDigest(text)
+    return parsed
+
+
+def algorithm(text: str) -> Algorithm:
+    """Return the algorithm; raises InvalidLayerDigest for one that is not served."""
+    parsed = parse_algorithm(text)
     if parsed is None:
         raise InvalidLayerDigest(text)
     return parsed
@@ -106,7 +117,7 @@ def is_unknown_algorithm(text: str) -> bool:
 
 
 class Query:
-    """The parameters of a query string, read when they are asked for; the first value counts where one is given twice."""
+    """The parameters of a query string, read when they are asked for."""
 
     def __init__(self, raw: bytes) -> None:
         self._raw = raw
@@ -119,11 +130,15 @@ class Query:
             raise InvalidParameter("query", f"must have at most {MAX_PARAMETERS} parameters") from None
 
     def get(self, name: str) -> str | None:
-        """Return the value of a parameter, or None; raises InvalidParameter for one that no database keeps."""
-        value = self._values.get(name, [None])[0]
-        if value is not None and "\0" in value:
+        """Return the value of a parameter, the first of several, or None; raises InvalidParameter for one that no database keeps."""
+        return next(iter(self.every(name)), None)
+
+    def every(self, name: str) -> list[str]:
+        """Return all values of a parameter; raises InvalidParameter for one that no database keeps."""
+        values = self._values.get(name, [])
+        if any("\0" in value for value in values):
             raise InvalidParameter(name, "must not hold the character NUL")
-        return value
+        return values
 
     def page_size(self) -> int:
         """Return ``n``; raises InvalidParameter beyond ECR's limits. None at all is the specification's ``n=0``."""
@@ -164,7 +179,7 @@ class Unsatisfiable(Exception):
 def byte_range(value: bytes | None, size: int) -> tuple[int, int] | None:
     """Return start and end (exclusive) of a single range; None where the whole is to be sent (RFC 9110, section 14.2).
 
-    Raises Unsatisfiable for a range that begins beyond the end.
+    Raises Unsatisfiable for a range that begins beyond the end of the bytes, or beyond its own.
     """
     found = _range.fullmatch(value.strip()) if value else None
     if not found or not (found[1] or found[2]):
@@ -176,8 +191,6 @@ def byte_range(value: bytes | None, size: int) -> tuple[int, int] | None:
         return size - length, size
     start = int(found[1])
     end = min(int(found[2]) + 1, size) if found[2] else size
-    if found[2] and int(found[2]) < start:
-        return None
-    if start >= size:
+    if start >= end:
         raise Unsatisfiable
     return start, end

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from moorage.actions.uploads import Session, Uploads
 from moorage.core.calls import Call
-from moorage.core.digests import Digest, parse_digest
+from moorage.core.digests import SHA256, Algorithm, Digest, algorithm_of, parse_digest
 from moorage.core.errors import InvalidLayerPart, Refused
 from moorage.core.names import RepositoryName, UploadId, parse_repository
 from moorage.web.http import Answer, ClientGone, body_chunks
 from moorage.web.oci.errors import API_VERSION
-from moorage.web.oci.requests import Route, content_range, digest, repository
+from moorage.web.oci.requests import Route, algorithm, content_range, digest, repository
 from moorage.web.pools import Pools
 
 if TYPE_CHECKING:
@@ -40,21 +40,22 @@ class Sessions:
 
     async def start(self, request: OciRequest, call: Call, route: Route) -> Answer:
         """Start an upload; mount a blob from another repository, or take it whole, where the query says so."""
-        name = repository(route.name)
+        name, hint = repository(route.name), request.query.get("digest-algorithm")
+        expected = algorithm(hint) if hint is not None else SHA256
         mount, source = request.query.get("mount"), request.query.get("from")
         wanted, origin = parse_digest(mount or ""), parse_repository(source or "")
-        if wanted and origin:
+        if wanted and (origin or source is None):
             mounted = await self._pools.rows(self._uploads.mount, call, name, wanted, origin)
             if mounted:
                 return _stored(name, wanted)
         whole = request.query.get("digest")
         if whole is not None and mount is None:
             return await self._take_whole(request, call, name, digest(whole))
-        upload = await self._pools.rows(self._uploads.start, call, name)
+        upload = await self._pools.rows(self._uploads.start, call, name, expected)
         return _going_on(202, name, upload.id, 0)
 
     async def _take_whole(self, request: OciRequest, call: Call, name: RepositoryName, wanted: Digest) -> Answer:
-        session = await self._pools.bytes(self._uploads.start_at_once, call, name)
+        session = await self._pools.bytes(self._uploads.start_at_once, call, name, algorithm_of(wanted))
         try:
             await self._receive(request, call, session)
             await self._pools.bytes(self._uploads.complete, call, session, (wanted,), parts=False)
@@ -69,7 +70,7 @@ class Sessions:
     async def append(self, request: OciRequest, call: Call, route: Route) -> Answer:
         """Take a chunk, or a stream of bytes without a length."""
         name = repository(route.name)
-        session = await self._resume(request, call, name, route, APPEND)
+        session = await self._resume(request, call, name, route, APPEND, None)
         try:
             await self._receive(request, call, session)
             upload = await self._pools.bytes(self._uploads.keep, call, session)
@@ -80,7 +81,7 @@ class Sessions:
     async def complete(self, request: OciRequest, call: Call, route: Route) -> Answer:
         """Take the rest, if any, and make the upload a blob."""
         name, wanted = repository(route.name), digest(request.query.get("digest") or "")
-        session = await self._resume(request, call, name, route, COMPLETE)
+        session = await self._resume(request, call, name, route, COMPLETE, algorithm_of(wanted))
         try:
             await self._receive(request, call, session)
             await self._pools.bytes(self._uploads.complete, call, session, (wanted,), parts=False)
@@ -100,11 +101,17 @@ class Sessions:
         return Answer(status=204, headers=[API_VERSION])
 
     async def _resume(
-        self, request: OciRequest, call: Call, name: RepositoryName, route: Route, action: str
+        self,
+        request: OciRequest,
+        call: Call,
+        name: RepositoryName,
+        route: Route,
+        action: str,
+        expected: Algorithm | None,
     ) -> Session:
         stated = content_range(request.headers.get(b"content-range"))
         first = stated[0] if stated else None
-        return await self._pools.bytes(self._uploads.resume, call, name, route.reference, first, action)
+        return await self._pools.bytes(self._uploads.resume, call, name, route.reference, first, action, expected)
 
     async def _receive(self, request: OciRequest, call: Call, session: Session) -> None:
         """Write the body as it arrives: while one gathering is written and hashed, the next one comes in."""
