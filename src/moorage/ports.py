@@ -150,6 +150,12 @@ class LayerRows(Protocol):
     def forget(self, digests: Sequence[Digest], before: datetime) -> dict[Digest, UploadId]:
         """Forget contents that no repository holds and that are still untold of; return the keys of their bytes."""
 
+    def lies_under(self, digest: Digest, key: UploadId) -> bool:
+        """Tell whether the bytes of content lie under that key, and keep it so until the transaction ends."""
+
+    def forget_lost(self, digest: Digest) -> bool:
+        """Forget content whose bytes are lost; False where a repository holds it."""
+
     def keys(self, keys: Sequence[UploadId]) -> set[UploadId]:
         """Return those of the keys under which the bytes of content lie."""
 
@@ -180,6 +186,28 @@ class UploadRows(Protocol):
 
     def keys(self, keys: Sequence[UploadId]) -> set[UploadId]:
         """Return those of the keys that are of uploads."""
+
+
+class InspectionRows(Protocol):
+    """All rows of the store, whosever they are, page by page."""
+
+    def total(self) -> int:
+        """Return how many bytes all contents have."""
+
+    def contents(self, after: str, limit: int) -> list[tuple[Digest, UploadId, int]]:
+        """Return up to ``limit`` contents with the keys and sizes of their bytes, those after a digest."""
+
+    def images(self, after: int, limit: int) -> list[tuple[int, Registry, RepositoryName, Digest, bytes]]:
+        """Return up to ``limit`` images with their manifests, those after an id."""
+
+    def incomplete(self, after: int, limit: int) -> list[tuple[int, Registry, RepositoryName, Digest]]:
+        """Return up to ``limit`` images that refer to a blob which their repository does not hold, those after an id."""
+
+    def uploads(self, after: str, limit: int) -> list[tuple[UploadId, Registry, RepositoryName, int]]:
+        """Return up to ``limit`` uploads with the bytes that were acknowledged, those after an id."""
+
+    def holders(self, digest: Digest) -> list[tuple[Registry, RepositoryName]]:
+        """Return the repositories that hold a blob."""
 
 
 class IdentityRows(Protocol):
@@ -267,6 +295,10 @@ class Transaction(Protocol):
     @property
     def uploads(self) -> UploadRows:
         """Uploads."""
+
+    @property
+    def inspection(self) -> InspectionRows:
+        """All rows, for an inspection."""
 
     @property
     def identities(self) -> IdentityRows:

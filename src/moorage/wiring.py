@@ -15,6 +15,7 @@ from moorage.actions.access import Guard
 from moorage.actions.collection import Collection
 from moorage.actions.identities import Identities
 from moorage.actions.images import Images
+from moorage.actions.inspection import Inspection
 from moorage.actions.layers import Layers
 from moorage.actions.repositories import Repositories
 from moorage.actions.tokens import Tokens
@@ -103,9 +104,17 @@ def build(settings: Settings) -> App:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """What is done to a store as a whole."""
+
+    collection: Collection
+    inspection: Inspection
+
+
 @contextmanager
-def collection(settings: Settings) -> Iterator[Collection]:
-    """Open the store for a collection; raises InvalidSettings where there is none of this release."""
+def upkeep(settings: Settings) -> Iterator[Upkeep]:
+    """Open the store for its upkeep; raises InvalidSettings where there is none of this release."""
     if not settings.blobs.is_dir():
         raise InvalidSettings(
             f"{settings.data} has no store: start `moorage serve` first, or name its folder with --data"
@@ -118,7 +127,7 @@ def collection(settings: Settings) -> Iterator[Collection]:
             )
         blobs = DiskBlobs(settings.blobs)
         _claim(blobs, database.known_secret(SECRET))
-        yield Collection(database, blobs, Grace(settings.keep_unused))
+        yield Upkeep(Collection(database, blobs, Grace(settings.keep_unused)), Inspection(database, blobs))
     finally:
         database.close()
 

@@ -13,6 +13,7 @@ from moorage import actions
 from moorage.actions.collection import Collection
 from moorage.actions.identities import Identities
 from moorage.actions.images import Images
+from moorage.actions.inspection import Inspection
 from moorage.actions.layers import CHECK, DOWNLOAD, Layers
 from moorage.actions.repositories import Repositories
 from moorage.actions.tokens import Tokens
@@ -27,10 +28,14 @@ from moorage.core.repositories import Repository, TagMutability
 from tests.actions.desk import COMPLETE, PART, Desk, by_tag, policy
 from tests.contracts.rows import AT, HERE
 
-NOUNS = (Collection, Identities, Images, Layers, Repositories, Tokens, Uploads)
+NOUNS = (Collection, Inspection, Identities, Images, Layers, Repositories, Tokens, Uploads)
 
 WITHOUT_A_RIGHT = {
     "Collection.collect": "whoever runs the server asks for it, on the machine itself",
+    "Collection.files": "whoever runs the server asks for it, on the machine itself",
+    "Inspection.findings": "whoever runs the server asks for it, on the machine itself",
+    "Inspection.repair": "whoever runs the server asks for it, on the machine itself",
+    "Inspection.total": "whoever runs the server asks for it, on the machine itself",
     "Collection.unused": "whoever runs the server asks for it, on the machine itself",
     "Identities.bootstrap": "the server's own, before there is a caller",
     "Identities.caller": "whoever has a good key may know whose it is, as in STS",

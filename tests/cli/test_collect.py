@@ -10,28 +10,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from moorage.adapters.blobs_disk import DiskBlobs
-from moorage.adapters.sql.database import SqlDatabase
 from moorage.cli.main import main
 from tests.clients.people import admin, client, login_password
 from tests.clients.registry import Registry, digest_of
-from tests.contracts.rows import add_layer, add_repository
-from tests.contracts.written import KEY, put
+from tests.contracts.written import KEY
 from tests.engines.programs import wait_until
 from tests.engines.server import Server
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Path:
-    """A data folder with one layer that was pushed long ago and that no image refers to."""
-    data = tmp_path / "data"
-    data.mkdir()
-    database = SqlDatabase(f"sqlite:///{data / 'moorage.db'}")
-    database.migrate()
-    database.secret("server", b"secret of the server")
-    add_layer(database, add_repository(database), "layer", 1)
-    database.close()
-    put(DiskBlobs(data / "blobs"), b"layer")
-    return data
 
 
 def collect(data: Path, *options: str) -> Result:

@@ -36,6 +36,10 @@ class Collection:
             yield from contents
         for uploads in self._uploads(now):
             yield from uploads
+        yield from self.files(now)
+
+    def files(self, now: datetime) -> Iterator[Unused]:
+        """Yield files that no row knows."""
         for files in self._files(now):
             yield from files
 

@@ -2,18 +2,16 @@
 
 import json
 import logging
-import os
-import pwd
 import threading
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import click
 
 from moorage.cli.options import gathered, server_settings, setting_options
 from moorage.cli.tables import size
+from moorage.cli.upkeep import fields, named, refuse_other_users
 from moorage.config import InvalidSettings, Settings
 from moorage.core.collection import Kind, Unused
 from moorage.core.errors import StorageFull
@@ -33,27 +31,20 @@ def collect(config: Path | None, *, dry_run: bool, as_json: bool, **options: str
 
     Example: moorage collect --dry-run
     """
-    from moorage.wiring import collection  # noqa: PLC0415 - the database's library takes a moment; --help need not wait
+    from moorage.wiring import upkeep  # noqa: PLC0415 - the database's library takes a moment; --help need not wait
 
     settings = server_settings(gathered(config, options))
     refuse_other_users(settings.data)
     now, tally = datetime.now(UTC), Tally()
     try:
-        with collection(settings) as work:
-            for each in work.unused(now) if dry_run else work.collect(now):
+        with upkeep(settings) as store:
+            for each in store.collection.unused(now) if dry_run else store.collection.collect(now):
                 tally.add(each)
-                click.echo(json.dumps(_fields(each)) if as_json else _line(each))
+                click.echo(_object(each) if as_json else _line(each))
     except (InvalidSettings, StorageFull) as error:
         raise click.ClickException(str(error)) from None
     if not as_json:
         click.echo(f"{'Would remove' if dry_run else 'Removed'} {tally}.")
-
-
-def refuse_other_users(data: Path) -> None:
-    """Refuse to touch the store as anybody but its owner: files that this made the server could not write to."""
-    if data.exists() and (owner := data.stat().st_uid) != os.geteuid():
-        name = pwd.getpwuid(owner).pw_name
-        raise click.ClickException(f"{data} is of the user {name}: sudo -u {name} moorage ... --data {data}")
 
 
 class Tally:
@@ -80,25 +71,13 @@ class Tally:
 
 
 def _line(unused: Unused) -> str:
-    _, name = unused.repository or (None, None)
-    what = f"{name}@{unused.digest}" if name and unused.digest else unused.digest or unused.key
     kind = unused.kind.name.lower()
-    return f"{kind:<7}  {size(unused.size):>9}  since {unused.since:%F %T}Z  {what}  {unused.kind.value}"
+    return f"{kind:<7}  {size(unused.size):>9}  since {unused.since:%F %T}Z  {named(unused)}  {unused.kind.value}"
 
 
-def _fields(unused: Unused) -> dict[str, Any]:
-    registry, name = unused.repository or (None, None)
-    return {
-        "kind": unused.kind.name.lower(),
-        "why": unused.kind.value,
-        "registryId": registry.account if registry else None,
-        "region": registry.region if registry else None,
-        "repositoryName": name,
-        "digest": unused.digest,
-        "uploadId": unused.key,
-        "size": unused.size,
-        "since": unused.since.isoformat(),
-    }
+def _object(unused: Unused) -> str:
+    kind = {"kind": unused.kind.name.lower(), "why": unused.kind.value}
+    return json.dumps({**kind, **fields(unused), "size": unused.size, "since": unused.since.isoformat()})
 
 
 class Collector:
@@ -131,11 +110,11 @@ class Collector:
                 _log.exception("a collection failed")
 
     def _collect(self) -> None:
-        from moorage.wiring import collection  # noqa: PLC0415 - see collect
+        from moorage.wiring import upkeep  # noqa: PLC0415 - see collect
 
         tally = Tally()
-        with collection(self._settings) as work:
-            for each in work.collect(datetime.now(UTC)):
+        with upkeep(self._settings) as store:
+            for each in store.collection.collect(datetime.now(UTC)):
                 tally.add(each)
                 if self._stopping.is_set():
                     break

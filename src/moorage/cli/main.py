@@ -1,4 +1,4 @@
-"""``moorage``: serve, run, collect, config, env, trust, version."""
+"""``moorage``: serve, run, check, collect, config, env, trust, version."""
 
 import ipaddress
 import json
@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from moorage import __version__
+from moorage.cli.check import check
 from moorage.cli.collect import collect
 from moorage.cli.environment import REGION, client_environment
 from moorage.cli.options import folder_of, gathered, server_settings, setting_options, settings_in_force
@@ -169,5 +170,6 @@ def version() -> None:
     click.echo(__version__)
 
 
+main.add_command(check)
 main.add_command(collect)
 main.add_command(run)

@@ -18,6 +18,7 @@ from sqlalchemy.exc import OperationalError
 
 from moorage.adapters.sql.identities import SqlIdentityRows
 from moorage.adapters.sql.images import SqlImageRows
+from moorage.adapters.sql.inspection import SqlInspectionRows
 from moorage.adapters.sql.layers import SqlLayerRows, SqlUploadRows
 from moorage.adapters.sql.repositories import SqlRepositoryRows, upsert
 from moorage.adapters.sql.schema import secrets
@@ -59,6 +60,11 @@ class SqlTransaction:
     def uploads(self) -> SqlUploadRows:
         """Uploads."""
         return SqlUploadRows(self.connection)
+
+    @cached_property
+    def inspection(self) -> SqlInspectionRows:
+        """All rows, for an inspection."""
+        return SqlInspectionRows(self.connection)
 
     @cached_property
     def identities(self) -> SqlIdentityRows:

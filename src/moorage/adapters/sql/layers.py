@@ -189,6 +189,15 @@ class SqlLayerRows:
         rows = self._connection.execute(_forget, {"digests": self._locked(digests, before)})
         return {row.digest: row.key for row in rows}
 
+    def lies_under(self, digest: Digest, key: UploadId) -> bool:
+        """Tell whether the bytes of content lie under that key, and keep it so until the transaction ends."""
+        here = select(contents.c.digest).where(contents.c.digest == digest, contents.c.key == key).with_for_update()
+        return self._connection.execute(here).first() is not None
+
+    def forget_lost(self, digest: Digest) -> bool:
+        """Forget content whose bytes are lost; False where a repository holds it."""
+        return self._connection.execute(_forget, {"digests": [digest]}).first() is not None
+
     def _locked(self, digests: Sequence[Digest], before: datetime) -> list[Digest]:
         values = {"digests": list(digests), "before": to_seconds(before)}
         return list(self._connection.execute(_locked_untold, values).scalars())

@@ -1,0 +1,83 @@
+"""All rows of the store, page by page, for an inspection."""
+
+from typing import Any
+
+from sqlalchemy import BindParameter, Connection, Select, bindparam, exists, func, select
+
+from moorage.adapters.sql.schema import contents, images, layers, references, repositories, uploads
+from moorage.core.digests import Digest
+from moorage.core.names import Registry, RepositoryName, UploadId
+
+_limit: BindParameter[int] = bindparam("count")
+_total = select(func.coalesce(func.sum(contents.c.size), 0))
+_contents = (
+    select(contents.c.digest, contents.c.key, contents.c.size)
+    .where(contents.c.digest > bindparam("after"))
+    .order_by(contents.c.digest)
+    .limit(_limit)
+)
+_of_images = (
+    select(images.c.id, repositories.c.account, repositories.c.region, repositories.c.name, images.c.digest)
+    .join_from(images, repositories)
+    .where(images.c.id > bindparam("after"))
+    .order_by(images.c.id)
+    .limit(_limit)
+)
+_images = _of_images.add_columns(images.c.content)
+_incomplete = _of_images.where(
+    exists().where(
+        references.c.image_id == images.c.id,
+        references.c.kind == "blob",
+        ~exists().where(layers.c.repository_id == references.c.repository_id, layers.c.digest == references.c.digest),
+    )
+)
+_uploads = (
+    select(uploads.c.id, repositories.c.account, repositories.c.region, repositories.c.name, uploads.c.size)
+    .join_from(uploads, repositories)
+    .where(uploads.c.id > bindparam("after"))
+    .order_by(uploads.c.id)
+    .limit(_limit)
+)
+_holders = (
+    select(repositories.c.account, repositories.c.region, repositories.c.name)
+    .join_from(layers, repositories)
+    .where(layers.c.digest == bindparam("digest"))
+)
+
+
+class SqlInspectionRows:
+    """The port InspectionRows."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def total(self) -> int:
+        """Return how many bytes all contents have."""
+        return int(self._connection.execute(_total).scalar_one())
+
+    def contents(self, after: str, limit: int) -> list[tuple[Digest, UploadId, int]]:
+        """Return up to ``limit`` contents with the keys and sizes of their bytes, those after a digest."""
+        return [(row.digest, row.key, row.size) for row in self._page(_contents, after, limit)]
+
+    def images(self, after: int, limit: int) -> list[tuple[int, Registry, RepositoryName, Digest, bytes]]:
+        """Return up to ``limit`` images with their manifests, those after an id."""
+        return [(row.id, *_of(row), row.digest, row.content) for row in self._page(_images, after, limit)]
+
+    def incomplete(self, after: int, limit: int) -> list[tuple[int, Registry, RepositoryName, Digest]]:
+        """Return up to ``limit`` images that refer to a blob which their repository does not hold, those after an id."""
+        return [(row.id, *_of(row), row.digest) for row in self._page(_incomplete, after, limit)]
+
+    def uploads(self, after: str, limit: int) -> list[tuple[UploadId, Registry, RepositoryName, int]]:
+        """Return up to ``limit`` uploads with the bytes that were acknowledged, those after an id."""
+        return [(row.id, *_of(row), row.size) for row in self._page(_uploads, after, limit)]
+
+    def holders(self, digest: Digest) -> list[tuple[Registry, RepositoryName]]:
+        """Return the repositories that hold a blob."""
+        return [_of(row) for row in self._connection.execute(_holders, {"digest": digest})]
+
+    def _page(self, statement: Select[Any], after: int | str, limit: int) -> list[Any]:
+        return list(self._connection.execute(statement, {"after": after, "count": limit}))
+
+
+def _of(row: Any) -> tuple[Registry, RepositoryName]:
+    return Registry(row.account, row.region), row.name
