@@ -297,6 +297,24 @@ def test_a_server_that_cannot_start_shows_its_log(place: Path) -> None:
     assert nothing_left(place)
 
 
+def test_words_in_a_log_of_before_do_not_have_it_started_again(place: Path, tmp_path: Path) -> None:
+    log = tmp_path / "server.log"
+    log.write_text("Error: Something else listens on 127.0.0.1:1.\n")
+
+    with pytest.raises(NotStarted), ThrowAway(account="1", log=log):
+        pass
+
+    assert log.read_text().count("--account must be twelve digits") == 1
+
+
+def test_its_log_can_be_read_when_its_folder_is_gone(place: Path) -> None:
+    with ThrowAway() as server:
+        pass
+
+    assert nothing_left(place)
+    assert "Granian shutdown completed" in server.log()
+
+
 def test_its_log_is_kept_where_it_is_asked_for(tmp_path: Path) -> None:
     done = ran(sys.executable, "-c", CREATE, options=("--log", str(tmp_path / "server.log")))
 

@@ -71,7 +71,7 @@ def test_a_port_that_is_taken_is_refused(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
 
         assert refusal("serve", "--data", str(tmp_path), "--listen", f"127.0.0.1:{port}") == (
-            1,
+            3,
             f"Something else listens on 127.0.0.1:{port}. Choose another port with --listen 127.0.0.1:PORT.",
         )
         assert list(tmp_path.iterdir()) == []
@@ -86,7 +86,7 @@ def test_the_port_of_another_moorage_is_refused(
 
     status, sentence = refusal("serve", "--data", str(tmp_path / "second"), "--listen", where, "--workers", workers)
 
-    assert (status, sentence.split(". ")[0]) == (1, f"Something else listens on {where}")
+    assert (status, sentence.split(". ")[0]) == (3, f"Something else listens on {where}")
     assert first.ready()
 
 

@@ -4,7 +4,6 @@ Granian has one address and one certificate for each of its main processes. The 
 its certificate has changed, and then replaces its workers without dropping a request.
 """
 
-import ctypes
 import logging
 import logging.config
 import multiprocessing
@@ -22,6 +21,7 @@ from granian import Granian
 from granian.constants import Interfaces, SSLProtocols
 from granian.http import HTTP1Settings
 
+from moorage.cli.parents import end_with_parent
 from moorage.config import Settings, Tls
 from moorage.web.app import App
 from moorage.wiring import build
@@ -126,19 +126,14 @@ class Beside:
             os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _end_with_parent() -> None:
-    """Have this process end when the one that started it is killed (Linux man page, PR_SET_PDEATHSIG(2const))."""
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
-
-
 def _built(settings: Settings) -> App:
     """Build the application in a worker."""
-    _end_with_parent()
+    end_with_parent()
     return build(settings)
 
 
 def _serve_tls(listener: Listener) -> None:
-    _end_with_parent()
+    end_with_parent()
     logging.config.dictConfig(listener.log_config)
     threading.Thread(target=_keep_fresh, args=(listener,), daemon=True, name="certificate").start()
     listener.serve()

@@ -1,6 +1,5 @@
 """``moorage run``: a command beside a server that is there for it alone."""
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 import click
 
 from moorage.cli.environment import REGION
+from moorage.cli.parents import end_with_parent
 from moorage.cli.throwaway import NotStarted, ThrowAway
 from moorage.config import ACCOUNT
 from moorage.core.names import parse_account, parse_region
@@ -57,10 +57,9 @@ def _run(server: ThrowAway, command: Sequence[str], signals: Sequence[signal.Sig
     """Run the command to its end and return its exit status, as a shell would."""
     # From here on signals are waited for, and stay blocked until the server is gone.
     signal.pthread_sigmask(signal.SIG_BLOCK, [*signals, signal.SIGCHLD])
-    prctl = ctypes.CDLL(None).prctl
 
     def prepare() -> None:
-        prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG: should this process be killed, the command is told to end
+        end_with_parent()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [*signals, signal.SIGCHLD])
 
     try:

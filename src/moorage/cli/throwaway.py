@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from moorage.cli.environment import REGION, client_environment
+from moorage.cli.server import TAKEN
 from moorage.config import ACCOUNT, Settings
 
 START_SECONDS = 30
@@ -53,6 +54,7 @@ class ThrowAway:
         self.registry = ""
         self.environment: dict[str, str] = {}
         self._log_path = log
+        self._last_words = ""
 
     def __enter__(self) -> Self:
         for _ in range(_PORTS):
@@ -61,10 +63,9 @@ class ThrowAway:
                 if self._wait():
                     self._stack = stack.pop_all()
                     return self
-                said = self.log()
-            if "Something else listens" not in said:
+            if self._process.returncode != TAKEN:
                 break
-        raise NotStarted(f"The server did not start. Its log ends with\n{said}")
+        raise NotStarted(f"The server did not start. Its log ends with\n{self.log()}")
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
@@ -92,7 +93,13 @@ class ThrowAway:
         return kept | {"NO_PROXY": direct, "no_proxy": direct} | self.environment
 
     def log(self) -> str:
-        """Return the end of the server's log, also when its folder is gone."""
+        """Return the end of the server's log, also after the block, when its folder is gone."""
+        return self._last_words if self._log.closed else self._tail()
+
+    def _keep_last_words(self) -> None:
+        self._last_words = self._tail()
+
+    def _tail(self) -> str:
         size = os.fstat(self._log.fileno()).st_size
         return os.pread(self._log.fileno(), _TAIL_BYTES, max(0, size - _TAIL_BYTES)).decode(errors="replace")
 
@@ -103,6 +110,7 @@ class ThrowAway:
         self._data = folder / "data"
         # Appending: the server goes on at the end, whoever else writes.
         self._log = stack.enter_context((self._log_path or folder / "moorage.log").open("ab+"))
+        stack.callback(self._keep_last_words)
         where = ["--data", str(self._data), "--listen", f"127.0.0.1:{self._port}", "--account", self.account]
         self._process = subprocess.Popen(  # noqa: S603 - this interpreter, and our own module
             [sys.executable, "-P", "-m", "moorage.cli.tethered", str(folder), *where],
