@@ -113,7 +113,7 @@ def test_options_after_the_command_are_its_own() -> None:
 def test_options_of_run_are_checked_before_anything_starts() -> None:
     for options, sentence in [
         (("--account", "12"), "Error: --account must be twelve digits, not '12'"),
-        (("--region", "no where"), "Error: --region 'no where' is not a region"),
+        (("--region", "no where"), "Error: --region must be a region such as us-east-1, not 'no where'"),
         (("--acount", "1"), "Error: No such option '--acount'"),
     ]:
         done = ran("true", options=options)

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import click
 
-from moorage.cli.environment import REGION
+from moorage.cli.options import ACCOUNT_ID, region_option
 from moorage.cli.parents import end_with_parent
 from moorage.cli.throwaway import NotStarted, ThrowAway
 from moorage.config import ACCOUNT
-from moorage.core.names import parse_account, parse_region
 
 PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 NOT_EXECUTABLE = 126
@@ -23,8 +22,10 @@ _LOOK_SECONDS = 1
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
-@click.option("--account", metavar="ID", default=ACCOUNT, show_default=True, help="The server's account.")
-@click.option("--region", default=REGION, show_default=True, help="The region for AWS_REGION and AWS_DEFAULT_REGION.")
+@click.option(
+    "--account", metavar="ID", default=ACCOUNT, show_default=True, type=ACCOUNT_ID, help="The server's account."
+)
+@region_option
 @click.option(
     "--log", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Keep the server's log in this file."
 )
@@ -37,10 +38,6 @@ def run(account: str, region: str, log: Path | None, command: tuple[str, ...]) -
 
     Example: moorage run -- pytest tests/images
     """
-    if parse_account(account) is None:
-        raise click.UsageError(f"--account must be twelve digits, not {account!r}")
-    if parse_region(region) is None:
-        raise click.UsageError(f"--region {region!r} is not a region")
     # What the caller has us ignore, as nohup does, stays ignored.
     signals = [one for one in PASSED_ON if signal.getsignal(one) is not signal.SIG_IGN]
     for one in signals:

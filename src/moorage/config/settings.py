@@ -1,22 +1,19 @@
 """One frozen value out of the text that was given."""
 
 import ipaddress
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar, TypeVar
 from urllib.parse import quote
 
+from moorage.config import values
 from moorage.config.sources import Given, InvalidSettings
-from moorage.core.names import AccountId, RegistryNames, parse_account
+from moorage.core.names import AccountId, RegistryNames
 
 T = TypeVar("T")
 
 HERE = "moorage-data"
-MOST_WORKERS = 64
-_SWITCH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,33 +75,38 @@ class Settings:
 def read_settings(given: Mapping[str, Given], home: Path) -> Settings:
     """Return the settings of a server; raises InvalidSettings, which names each setting as its giver did."""
     data = data_folder(given, home)
-    host, port = _read(given["listen"], _listen)
-    if not _read(given["insecure-listen"], _switch) and not ipaddress.ip_address(host).is_loopback:
+    host, port = _read(given["listen"], values.address)
+    if not _read(given["insecure-listen"], values.switch) and not ipaddress.ip_address(host).is_loopback:
         raise InvalidSettings(
             f"{given['listen'].name} {given['listen'].text} is beyond loopback and without TLS: secrets would cross the network in the clear. "
             "Use --tls-listen for other machines, or add --insecure-listen to do it anyway."
         )
-    domain, database = _read_if(given["domain"], _domain), _read_if(given["database"], _database)
+    domain, database = _read_if(given["domain"], values.domain), _read_if(given["database"], values.database)
     return Settings(
         data=data,
         host=host,
         port=port,
-        account=_read(given["account"], _account),
+        account=_read(given["account"], values.account),
         names=RegistryNames(f"{_shown(host)}:{port}", domain),
         database=database or f"sqlite:///{quote(str(data / 'moorage.db'))}",
-        workers=_read(given["workers"], _workers),
-        json_logs=_read(given["log-format"], _one_of("plain", "json")) == "json",
-        log_requests=_read(given["log-requests"], _one_of("all", "changes", "none")),
+        workers=_read(given["workers"], values.workers),
+        json_logs=_read(given["log-format"], values.one_of("plain", "json")) == "json",
+        log_requests=_read(given["log-requests"], values.one_of("all", "changes", "none")),
         tls=_tls(given, data),
     )
 
 
 def data_folder(given: Mapping[str, Given], home: Path) -> Path:
     """Return the data folder, absolute: the one given, else ``moorage-data`` where the current folder has one, else the user's."""
-    named = _read_if(given["data"], _folder)
+    named = _read_if(given["data"], values.folder)
     if named is None:
         named = Path(HERE) if _has(HERE) else home / ".local" / "share" / "moorage"
     return named.absolute()
+
+
+def named_account(given: Mapping[str, Given]) -> AccountId | None:
+    """Return the account, or None where nobody named one; raises InvalidSettings."""
+    return None if given["account"].is_default else _read(given["account"], values.account)
 
 
 def _has(folder: str) -> bool:
@@ -115,15 +117,11 @@ def _has(folder: str) -> bool:
         return False
 
 
-class _Wrong(Exception):
-    """What is wrong with a text, as a sentence that begins after the setting's name."""
-
-
 def _read(value: Given, parse: Callable[[str], T]) -> T:
     """Return what a text means; raises InvalidSettings, which names the setting."""
     try:
         return parse(value.text or "")
-    except _Wrong as wrong:
+    except values.Wrong as wrong:
         raise InvalidSettings(f"{value.name} {wrong}") from None
 
 
@@ -132,8 +130,8 @@ def _read_if(value: Given, parse: Callable[[str], T]) -> T | None:
 
 
 def _tls(given: Mapping[str, Given], data: Path) -> Tls | None:
-    at = _read_if(given["tls-listen"], _listen)
-    certificate, key = _read_if(given["tls-certificate"], _file), _read_if(given["tls-key"], _file)
+    at = _read_if(given["tls-listen"], values.address)
+    certificate, key = _read_if(given["tls-certificate"], values.file), _read_if(given["tls-key"], values.file)
     if key is not None and certificate is None:
         raise InvalidSettings(f"{given['tls-key'].name} needs --tls-certificate, the certificate that it belongs to")
     if at is None:
@@ -145,84 +143,6 @@ def _tls(given: Mapping[str, Given], data: Path) -> Tls | None:
             "name one's own with --tls-certificate and --tls-key, or make one with `moorage trust`"
         )
     return Tls(*at, certificate, key or certificate)
-
-
-def _folder(text: str) -> Path:
-    if not text:
-        raise _Wrong("must name a folder")
-    path = Path(text)
-    if path.exists() and not path.is_dir():
-        raise _Wrong(f"{text} is a file, not a folder")
-    return path
-
-
-def _file(text: str) -> Path:
-    path = Path(text)
-    if not path.is_file():
-        raise _Wrong(f"{text} is not a file")
-    return path
-
-
-def _listen(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:  # noqa: PLR2004 - the ports that there are
-        raise _Wrong(f"must be of the form HOST:PORT, not {text!r}")
-    try:
-        return str(ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)), int(port)
-    except ValueError:
-        raise _Wrong(f"needs an IP address or localhost, not {host!r}") from None
-
-
-def _account(text: str) -> AccountId:
-    account = parse_account(text)
-    if account is None:
-        raise _Wrong(f"must be twelve digits, not {text!r}")
-    return account
-
-
-def _domain(text: str) -> str:
-    if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?", text):
-        raise _Wrong(f"must be a host name with or without a port, not {text!r}")
-    return text
-
-
-def _workers(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= MOST_WORKERS:
-        raise _Wrong(f"must be a number from 1 to {MOST_WORKERS}, not {text!r}")
-    return int(text)
-
-
-def _switch(text: str) -> bool:
-    known = _SWITCH.get(text.lower())
-    if known is None:
-        raise _Wrong(f"must be true or false, not {text!r}")
-    return known
-
-
-def _one_of(*words: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in words:
-            raise _Wrong(f"must be {', '.join(words[:-1])} or {words[-1]}, not {text!r}")
-        return text
-
-    return parse
-
-
-def _database(url: str) -> str:
-    from sqlalchemy import make_url  # noqa: PLC0415 - takes a moment; nobody waits for it without --database
-    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415 - see above
-
-    try:
-        known = make_url(url).drivername in ("postgresql", "postgresql+psycopg")
-    except (ArgumentError, ValueError):
-        known = False
-    if not known:
-        # The URL itself is not shown, for it may hold a password.
-        raise _Wrong("must be of the form postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME")
-    if find_spec("psycopg") is None:
-        raise _Wrong('needs psycopg: pip install ".[postgresql]"')
-    return url
 
 
 def _shown(host: str) -> str:
