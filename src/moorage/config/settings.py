@@ -8,10 +8,12 @@ from typing import ClassVar, TypeVar
 from urllib.parse import quote
 
 from moorage.config import values
+from moorage.config.certificates import Unusable, usable_pair
 from moorage.config.sources import Given, InvalidSettings
 from moorage.core.names import AccountId, RegistryNames
 
 T = TypeVar("T")
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 HERE = "moorage-data"
 
@@ -81,6 +83,12 @@ def read_settings(given: Mapping[str, Given], home: Path) -> Settings:
             f"{given['listen'].name} {given['listen'].text} is beyond loopback and without TLS: secrets would cross the network in the clear. "
             "Use --tls-listen for other machines, or add --insecure-listen to do it anyway."
         )
+    tls = _tls(given, data)
+    if tls is not None and _meet((host, port), (tls.host, tls.port)):
+        raise InvalidSettings(
+            f"{given['tls-listen'].name} {given['tls-listen'].text} and {given['listen'].name} {given['listen'].text} "
+            "are the same address: each needs a port of its own"
+        )
     domain, database = _read_if(given["domain"], values.domain), _read_if(given["database"], values.database)
     return Settings(
         data=data,
@@ -92,7 +100,7 @@ def read_settings(given: Mapping[str, Given], home: Path) -> Settings:
         workers=_read(given["workers"], values.workers),
         json_logs=_read(given["log-format"], values.one_of("plain", "json")) == "json",
         log_requests=_read(given["log-requests"], values.one_of("all", "changes", "none")),
-        tls=_tls(given, data),
+        tls=tls,
     )
 
 
@@ -142,7 +150,23 @@ def _tls(given: Mapping[str, Given], data: Path) -> Tls | None:
             f"{given['tls-listen'].name} needs a certificate: "
             "name one's own with --tls-certificate and --tls-key, or make one with `moorage trust`"
         )
+    try:
+        usable_pair(certificate, key or certificate)
+    except Unusable as why:
+        raise InvalidSettings(f"{given['tls-listen'].name} has no certificate that it can serve: {why}") from None
     return Tls(*at, certificate, key or certificate)
+
+
+def _meet(one: tuple[str, int], other: tuple[str, int]) -> bool:
+    """Tell whether two listeners would get each other's connections: at one address, or at all of them and one."""
+    (host, port), (other_host, other_port) = one, other
+    first, second = ipaddress.ip_address(host), ipaddress.ip_address(other_host)
+    return port == other_port and (first == second or _covers(first, second) or _covers(second, first))
+
+
+def _covers(all_of_them: IPAddress, one: IPAddress) -> bool:
+    # The address :: takes IPv4 as well.
+    return all_of_them.is_unspecified and all_of_them.version >= one.version
 
 
 def _shown(host: str) -> str:
