@@ -50,15 +50,15 @@ def _run(settings: Settings) -> int:
             err=True,
         )
     log_config = logging_config(json_logs=settings.json_logs, log_requests=settings.log_requests)
-    plain = Listener(settings, log_config)
+    listener = Listener(settings, log_config)
     if settings.tls is None:
         click.echo(f"Moorage on {settings.url}, data in {settings.data}", err=True)
-        plain.serve()
+        listener.serve(settings)
         return 0
-    with Beside(Listener(settings, log_config, settings.tls)) as beside:
+    with Beside(listener, settings.tls) as beside:
         secure = f"https on {settings.tls.host}:{settings.tls.port}"
         click.echo(f"Moorage on {settings.url} and by {secure}, data in {settings.data}", err=True)
-        plain.serve()
+        listener.serve(settings, on_stop=beside.stop)
     return 1 if beside.failed else 0
 
 
