@@ -236,6 +236,12 @@ BAD = {
     ("domain", "*.example.com"): "--domain must be a host name with or without a port, not '*.example.com'",
     ("domain", "example.com:99999"): "--domain must be a host name with or without a port, not 'example.com:99999'",
     ("domain", "example.com:"): "--domain must be a host name with or without a port, not 'example.com:'",
+    ("trust-proxy", "nginx"): "--trust-proxy must be IP addresses or networks with commas between them, not 'nginx'",
+    (
+        "trust-proxy",
+        "10.0.0.1/8",
+    ): "--trust-proxy must be IP addresses or networks with commas between them, not '10.0.0.1/8'",
+    ("trust-proxy", "::1,"): "--trust-proxy must be IP addresses or networks with commas between them, not '::1,'",
     ("workers", "0"): "--workers must be a number from 1 to 64, not '0'",
     ("workers", "65"): "--workers must be a number from 1 to 64, not '65'",
     ("workers", "two"): "--workers must be a number from 1 to 64, not 'two'",

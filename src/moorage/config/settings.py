@@ -11,6 +11,7 @@ from moorage.config import values
 from moorage.config.certificates import Unusable, usable_pair
 from moorage.config.sources import Given, InvalidSettings
 from moorage.core.names import AccountId, RegistryNames
+from moorage.core.proxies import Proxies
 
 T = TypeVar("T")
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -46,6 +47,7 @@ class Settings:
     json_logs: bool
     log_requests: str
     tls: Tls | None
+    proxies: Proxies
 
     @property
     def blobs(self) -> Path:
@@ -101,6 +103,7 @@ def read_settings(given: Mapping[str, Given], home: Path) -> Settings:
         json_logs=_read(given["log-format"], values.one_of("plain", "json")) == "json",
         log_requests=_read(given["log-requests"], values.one_of("all", "changes", "none")),
         tls=tls,
+        proxies=_read_if(given["trust-proxy"], values.proxies) or Proxies(),
     )
 
 

@@ -82,6 +82,11 @@ KNOWN = (
     Setting("tls-listen", "HOST:PORT", "Where to listen with TLS, besides."),
     Setting("tls-certificate", "FILE", "The certificate with its chain, PEM.", otherwise="that of `moorage trust`"),
     Setting("tls-key", "FILE", "The certificate's key, PEM.", otherwise="in the certificate's file"),
+    Setting(
+        "trust-proxy",
+        "ADDRESS[,...]",
+        "Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed: IP addresses or networks.",
+    ),
 )
 
 

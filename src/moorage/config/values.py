@@ -8,6 +8,7 @@ from pathlib import Path
 
 from moorage.core.hosts import is_wildcard, parse_host
 from moorage.core.names import AccountId, Region, parse_account, parse_region
+from moorage.core.proxies import Proxies
 
 MOST_WORKERS = 64
 _PORTS = range(1, 65536)
@@ -73,6 +74,14 @@ def domain(text: str) -> str:
     if host is None or is_wildcard(host) or (colon and not _is_port(port)):
         raise Wrong(f"must be a host name with or without a port, not {text!r}")
     return host + colon + port
+
+
+def proxies(text: str) -> Proxies:
+    """Return the proxies that are trusted."""
+    try:
+        return Proxies(tuple(ipaddress.ip_network(part.strip()) for part in text.split(",")))
+    except ValueError:
+        raise Wrong(f"must be IP addresses or networks with commas between them, not {text!r}") from None
 
 
 def workers(text: str) -> int:
