@@ -1,4 +1,4 @@
-"""``moorage``: serve, run, config, env, trust, version."""
+"""``moorage``: serve, run, config, env, health, trust, version."""
 
 import ipaddress
 import json
@@ -11,6 +11,7 @@ import click
 
 from moorage import __version__
 from moorage.cli.environment import REGION, client_environment
+from moorage.cli.health import health
 from moorage.cli.options import (
     REGION_NAME,
     account_of,
@@ -184,3 +185,4 @@ def version() -> None:
 
 
 main.add_command(run)
+main.add_command(health)

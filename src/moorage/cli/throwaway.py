@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Self
 
 from moorage.cli.environment import REGION, client_environment
+from moorage.cli.health import why_not_ready
 from moorage.cli.server import TAKEN
 from moorage.config import ACCOUNT, Settings
 
 START_SECONDS = 30
 STOP_SECONDS = 10
 _POLL_SECONDS = 0.02
+_ANSWER_SECONDS = 2
 _PORTS = 5
 _TAIL_BYTES = 4096
 _LOCAL = "127.0.0.1,localhost"
@@ -136,18 +138,8 @@ class ThrowAway:
 
     def _ready(self) -> bool:
         # It writes its address once the port was found free: before that, somebody else would answer.
-        if not (self._data / Settings.ENDPOINT).exists():
-            return False
-        import http.client  # noqa: PLC0415 - takes a moment, and every command loads this module
-
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=2)
-        try:
-            connection.request("GET", "/readyz")
-            return connection.getresponse().status == http.HTTPStatus.OK
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
+        known = (self._data / Settings.ENDPOINT).exists()
+        return known and why_not_ready(f"http://127.0.0.1:{self._port}", _ANSWER_SECONDS) is None
 
     def _read_environment(self) -> None:
         variables = client_environment(self._data, self.region)

@@ -2,7 +2,6 @@
 
 import os
 import re
-import ssl
 from pathlib import Path
 
 _block = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
@@ -24,10 +23,7 @@ def usable_pair(certificate: Path, key: Path) -> bytes:
     secret = _blocks(key, _KEY, "private key")[0]
     _check_key(key, secret, certificate, chain[0])
     both = b"\n".join([*chain, secret, b""])
-    try:
-        _load(both)
-    except ssl.SSLError as error:
-        raise Unusable(f"{certificate} cannot be served: {error.reason or 'its chain cannot be read'}") from None
+    _check_chain(certificate, both)
     return both
 
 
@@ -72,9 +68,14 @@ def _check_key(path: Path, secret: bytes, certificate: Path, leaf: bytes) -> Non
         raise Unusable(f"{path} is not the key of {certificate}")
 
 
-def _load(both: bytes) -> None:
-    """Have OpenSSL load it, which looks at the whole chain; from memory, for a key is not to be left on a disk."""
+def _check_chain(path: Path, both: bytes) -> None:
+    """Have OpenSSL load all of it; from memory, for a key is not to be left on a disk."""
+    import ssl  # noqa: PLC0415 - as above
+
     file = os.memfd_create("certificate", os.MFD_CLOEXEC)
     with os.fdopen(file, "wb", buffering=0) as memory:
         memory.write(both)
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(f"/proc/self/fd/{file}")
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(f"/proc/self/fd/{file}")
+        except ssl.SSLError as error:
+            raise Unusable(f"{path} cannot be served: {error.reason or 'its chain cannot be read'}") from None
