@@ -98,6 +98,7 @@ def build(settings: Settings) -> App:
         secret=secret,
         pools=pools,
         metrics=Metrics(),
+        proxies=settings.proxies,
         authority=settings.authority / "authority.pem",
         ready=lambda: _check(database, blobs.folder),
         close=[hot.close, database.close],

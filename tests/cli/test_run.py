@@ -113,7 +113,7 @@ def test_options_after_the_command_are_its_own() -> None:
 def test_options_of_run_are_checked_before_anything_starts() -> None:
     for options, sentence in [
         (("--account", "12"), "Error: --account must be twelve digits, not '12'"),
-        (("--region", "no where"), "Error: --region 'no where' is not a region"),
+        (("--region", "no where"), "Error: --region must be a region such as us-east-1, not 'no where'"),
         (("--acount", "1"), "Error: No such option '--acount'"),
     ]:
         done = ran("true", options=options)
@@ -295,6 +295,24 @@ def test_a_server_that_cannot_start_shows_its_log(place: Path) -> None:
         pass
 
     assert nothing_left(place)
+
+
+def test_words_in_a_log_of_before_do_not_have_it_started_again(place: Path, tmp_path: Path) -> None:
+    log = tmp_path / "server.log"
+    log.write_text("Error: Something else listens on 127.0.0.1:1.\n")
+
+    with pytest.raises(NotStarted), ThrowAway(account="1", log=log):
+        pass
+
+    assert log.read_text().count("--account must be twelve digits") == 1
+
+
+def test_its_log_can_be_read_when_its_folder_is_gone(place: Path) -> None:
+    with ThrowAway() as server:
+        pass
+
+    assert nothing_left(place)
+    assert "Granian shutdown completed" in server.log()
 
 
 def test_its_log_is_kept_where_it_is_asked_for(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from click.testing import CliRunner, Result
 
 from moorage.cli.main import main
 from moorage.config import KNOWN, Given, InvalidSettings, data_folder, gather, read_settings
+from moorage.config.sources import CONFIG
+from tests.house.tree import ROOT
 
 NOBODY = 65534
 
@@ -127,6 +129,7 @@ def test_config_is_json_for_programs() -> None:
         "postgresql://moorage:open-sesame@db.example/moorage",
         "postgresql+psycopg://moorage:open-se@same@db.example/moorage",
         "postgresql://moorage@db.example/moorage?password=open-sesame&sslmode=require",
+        "postgresql://moorage@db.example/moorage?sslkey=key.pem&sslpassword=open-sesame",
     ],
 )
 def test_config_does_not_show_the_password_of_a_database(url: str) -> None:
@@ -157,6 +160,8 @@ def test_a_mistake_is_named_as_its_giver_named_it() -> None:
         ("workers = [1]\n", "workers in moorage.toml must be a text, a number, true or false"),
         ("workers = 1.5\n", "workers in moorage.toml must be a text, a number, true or false"),
         ("[tls-listen]\nhost = 1\n", "tls-listen in moorage.toml must be a text, a number, true or false"),
+        ("data = ''\n", "data in moorage.toml must name a folder"),
+        ("tls-key = ''\n", "tls-key in moorage.toml must name a file"),
         ("tls-listen = ''\n", "tls-listen in moorage.toml must be of the form HOST:PORT, not ''"),
     ],
 )
@@ -197,10 +202,34 @@ def test_a_variable_that_nobody_knows_is_refused_with_the_nearest() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["MOORAGE_PORT", "MOORAGE_PORT_4510_TCP", "MOORAGE_SERVICE_HOST", "MOORAGE_SERVICE_PORT_HTTP", "MOORAGE_REGISTRY"],
+    [
+        "MOORAGE_PORT",
+        "MOORAGE_PORT_4510_TCP",
+        "MOORAGE_SERVICE_HOST",
+        "MOORAGE_SERVICE_PORT_HTTP",
+        "MOORAGE_POSTGRESQL_SERVICE_HOST",
+        "MOORAGE_POSTGRESQL_SERVICE_PORT",
+        "MOORAGE_POSTGRESQL_SERVICE_PORT_TCP_POSTGRESQL",
+        "MOORAGE_POSTGRESQL_PORT",
+        "MOORAGE_POSTGRESQL_PORT_5432_TCP_ADDR",
+        "MOORAGE_REGISTRY",
+    ],
 )
-def test_what_kubernetes_and_docker_set_for_a_service_of_that_name_is_left_alone(name: str) -> None:
+def test_what_kubernetes_and_docker_set_for_a_service_is_left_alone(name: str) -> None:
     assert gather({}, {name: "tcp://10.0.0.1:4510"}, None)
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_no_page_has_its_readers_set_a_variable_that_is_refused(page: Path) -> None:
+    names = re.findall(r"\bMOORAGE_[A-Z_]*[A-Z]", page.read_text())
+
+    assert gather({}, dict.fromkeys((name for name in names if name != CONFIG), "x"), None)
+
+
+def test_a_domain_may_have_a_port_and_is_in_lower_case(tmp_path: Path) -> None:
+    names = read_settings(gather({"domain": "Registry.Example:5000"}, {}, None), tmp_path).names
+
+    assert names.domain == "registry.example:5000"
 
 
 @pytest.mark.parametrize("name", ["env", "trust"])
@@ -209,6 +238,21 @@ def test_other_commands_refuse_a_misspelt_setting_too(name: str) -> None:
 
     assert ran.exit_code == 2
     assert "Did you mean MOORAGE_DATA?" in ran.stderr
+
+
+def test_an_account_is_checked_for_every_command_and_named_as_its_giver_named_it() -> None:
+    ran = CliRunner().invoke(main, ["trust"], env={"MOORAGE_ACCOUNT": "12"})
+
+    assert ran.exit_code == 2
+    assert "Error: MOORAGE_ACCOUNT must be twelve digits, not '12'" in ran.stderr
+
+
+@pytest.mark.parametrize("words", [["env"], ["run", "true"], ["trust"]], ids=lambda words: words[0])
+def test_a_region_is_checked_for_every_command(words: list[str]) -> None:
+    ran = CliRunner().invoke(main, [words[0], "--region", "nowhere", *words[1:]])
+
+    assert ran.exit_code == 2
+    assert "Error: --region must be a region such as us-east-1, not 'nowhere'" in ran.stderr
 
 
 def test_a_key_without_a_certificate_is_refused_before_anything_listens(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 import re
 
 import pytest
+from click.testing import CliRunner
 
+from moorage.cli.main import main
 from tests.clients.reader import blocks
 from tests.engines.programs import ROOT
 
@@ -30,6 +32,12 @@ def test_compose_says_what_docker_run_is_told() -> None:
     for value in re.findall(r"--(?:publish|volume|restart|stop-timeout|tmpfs|cap-drop|security-opt) (\S+)", line):
         assert value in composed, value
     assert ("--read-only" in line, "read_only: true" in composed) == (True, True)
+
+
+def test_a_service_whose_settings_are_wrong_is_not_started_again_and_again() -> None:
+    status = CliRunner().invoke(main, ["serve", "--workers", "many"]).exit_code
+
+    assert f"RestartPreventExitStatus={status}\n" in (ROOT / "deploy" / "moorage.service").read_text()
 
 
 @pytest.mark.parametrize("page", ["systemd.md", "container.md", "nginx.md", "shell.md"])

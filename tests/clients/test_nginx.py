@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,21 +18,31 @@ from tests.engines.server import moorage
 
 pytestmark = pytest.mark.slow
 
+PAGE = ROOT / "docs" / "nginx.md"
 SITE = ROOT / "deploy" / "nginx.conf"
+CLIENT = "192.0.2.9"
+"""An address of the machine itself, so that nginx is asked from another one than Moorage."""
 MIB = 1024 * 1024
 SETUP = f"""
 mkdir -p /etc/nginx/conf.d
 cp "$1/nginx.conf" /etc/nginx/conf.d/moorage.conf
 cp "$1/moorage.pem" "$1/moorage.key" /etc/ssl/
-echo "127.0.0.1 api.example.org {REGISTRY}" >> /etc/hosts
+ip address add {CLIENT} dev lo
+echo "{CLIENT} api.example.org {REGISTRY}" >> /etc/hosts
 """
-INSECURE_IS_DENIED = {
+NEAR_AND_SECURE = {
     "Version": "2012-10-17",
     "Statement": [
-        {"Effect": "Allow", "Action": "ecr:*", "Resource": "*"},
+        {
+            "Effect": "Allow",
+            "Action": "ecr:*",
+            "Resource": "*",
+            "Condition": {"IpAddress": {"aws:SourceIp": CLIENT}},
+        },
         {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"Bool": {"aws:SecureTransport": "false"}}},
     ],
 }
+LIES = "--header 'X-Forwarded-For: 203.0.113.1' --header 'X-Forwarded-Proto: http'"
 IMAGE = f"{REGISTRY}/team/app:v1"
 
 
@@ -59,7 +70,8 @@ def proxied(tmp_path: Path) -> Iterator[tuple[Box, dict[str, str]]]:
     with Box() as box:
         made = box.run("sh", "-ec", SETUP, "setup", str(files))
         assert made.returncode == 0, made.stderr
-        serve = ["serve", "--data", str(data), "--listen", "127.0.0.1:4510", "--domain", "example.org"]
+        serve = re.findall(r"^ {4}moorage (serve .*)$", PAGE.read_text(), re.MULTILINE)[0].split()
+        serve[serve.index("--data") + 1] = str(data)
         box.start([moorage(), *serve, "--log-requests", "all"], at_a_terminal())
         box.start([str(nginx), "-c", str(tmp_path / "main.conf"), "-e", "stderr"], at_a_terminal())
         ask = [*is_up("https://api.example.org/readyz"), "--cacert", trusted]
@@ -112,9 +124,11 @@ def test_images_go_through_nginx_without_being_written_down(
     assert [file for kind in ("client_body", "proxy") for file in (tmp_path / kind).rglob("*") if file.is_file()] == []
 
 
-def test_moorage_takes_nginx_for_the_client(proxied: tuple[Box, dict[str, str]], tmp_path: Path) -> None:
+def test_moorage_sees_the_client_behind_nginx_and_not_whom_it_says_it_is(
+    proxied: tuple[Box, dict[str, str]], tmp_path: Path
+) -> None:
     box, environment = proxied
-    (tmp_path / "policy.json").write_text(json.dumps(INSECURE_IS_DENIED))
+    (tmp_path / "policy.json").write_text(json.dumps(NEAR_AND_SECURE))
     steps = typed(
         box,
         [
@@ -123,13 +137,14 @@ def test_moorage_takes_nginx_for_the_client(proxied: tuple[Box, dict[str, str]],
             "aws iam put-user-policy --user-name careful --policy-name secure --policy-document file://policy.json",
             'KEY=$(aws iam create-access-key --user-name careful --query "AccessKey.[AccessKeyId,SecretAccessKey]" --output text)',
             "export AWS_ACCESS_KEY_ID=${KEY%%[[:space:]]*} AWS_SECRET_ACCESS_KEY=${KEY##*[[:space:]]}",
-            "aws ecr describe-registry || true",
-            f"curl --silent --show-error --include https://{REGISTRY}/v2/",
+            "aws ecr describe-registry --query registryId --output text",
+            f"curl --silent --show-error --include {LIES} https://{REGISTRY}/v2/",
         ],
         tmp_path,
         environment,
     )
 
-    assert "AccessDeniedException" in steps[-2].output
-    assert f'Basic realm="http://{REGISTRY}/"' in steps[-1].output
-    assert "127.0.0.1 POST" in tail(box.log)
+    assert steps[-2].output.strip() == "123456789012"
+    assert f'Basic realm="https://{REGISTRY}/"' in steps[-1].output
+    clients = re.findall(r"moorage\.access (\S+) (?:POST|GET /v2/)", box.log.read_text())
+    assert set(clients) == {CLIENT}

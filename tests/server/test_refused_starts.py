@@ -71,7 +71,7 @@ def test_a_port_that_is_taken_is_refused(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
 
         assert refusal("serve", "--data", str(tmp_path), "--listen", f"127.0.0.1:{port}") == (
-            1,
+            3,
             f"Something else listens on 127.0.0.1:{port}. Choose another port with --listen 127.0.0.1:PORT.",
         )
         assert list(tmp_path.iterdir()) == []
@@ -86,7 +86,7 @@ def test_the_port_of_another_moorage_is_refused(
 
     status, sentence = refusal("serve", "--data", str(tmp_path / "second"), "--listen", where, "--workers", workers)
 
-    assert (status, sentence.split(". ")[0]) == (1, f"Something else listens on {where}")
+    assert (status, sentence.split(". ")[0]) == (3, f"Something else listens on {where}")
     assert first.ready()
 
 
@@ -232,6 +232,16 @@ BAD = {
     ("account", "12345678901x"): "--account must be twelve digits, not '12345678901x'",
     ("domain", "https://example.com"): "--domain must be a host name with or without a port, not 'https://example.com'",
     ("domain", "example.com/path"): "--domain must be a host name with or without a port, not 'example.com/path'",
+    ("domain", "example..com"): "--domain must be a host name with or without a port, not 'example..com'",
+    ("domain", "*.example.com"): "--domain must be a host name with or without a port, not '*.example.com'",
+    ("domain", "example.com:99999"): "--domain must be a host name with or without a port, not 'example.com:99999'",
+    ("domain", "example.com:"): "--domain must be a host name with or without a port, not 'example.com:'",
+    ("trust-proxy", "nginx"): "--trust-proxy must be IP addresses or networks with commas between them, not 'nginx'",
+    (
+        "trust-proxy",
+        "10.0.0.1/8",
+    ): "--trust-proxy must be IP addresses or networks with commas between them, not '10.0.0.1/8'",
+    ("trust-proxy", "::1,"): "--trust-proxy must be IP addresses or networks with commas between them, not '::1,'",
     ("workers", "0"): "--workers must be a number from 1 to 64, not '0'",
     ("workers", "65"): "--workers must be a number from 1 to 64, not '65'",
     ("workers", "two"): "--workers must be a number from 1 to 64, not 'two'",

@@ -138,11 +138,11 @@ def test_env_prints_json_for_programs(own_server: Server) -> None:
     assert {**json.loads(printed), "AWS_SESSION_TOKEN": "unset"} == evaluated(own_server)
 
 
-def test_a_region_that_a_shell_would_run_is_only_text(own_server: Server, tmp_path: Path) -> None:
-    trap = f"$(touch {tmp_path / 'trap'})'; touch {tmp_path / 'trap'}; '"
-
-    assert evaluated(own_server, "--region", trap)["AWS_DEFAULT_REGION"] == trap
-    assert not (tmp_path / "trap").exists()
+def test_a_region_that_a_shell_would_run_is_refused(own_server: Server) -> None:
+    assert refusal("env", "--data", str(own_server.data), "--region", "$(touch trap)") == (
+        2,
+        "--region must be a region such as us-east-1, not '$(touch trap)'",
+    )
 
 
 def test_env_of_a_folder_without_a_key_says_how_to_get_one(tmp_path: Path) -> None:

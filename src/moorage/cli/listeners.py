@@ -4,32 +4,35 @@ Granian has one address and one certificate for each of its main processes. The 
 its certificate has changed, and then replaces its workers without dropping a request.
 """
 
-import ctypes
 import logging
 import logging.config
 import multiprocessing
 import os
 import signal
-import ssl
+import sys
+import tempfile
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any, Self
 
-from granian import Granian
 from granian.constants import Interfaces, SSLProtocols
 from granian.http import HTTP1Settings
+from granian.server import MPServer
+from granian.server.mp import WorkerProcess
 
+from moorage.cli.parents import end_with_parent
 from moorage.config import Settings, Tls
 from moorage.web.app import App
 from moorage.wiring import build
 
 STOP_SECONDS = 30
 """How long requests may go on after the server was told to stop."""
-CERTIFICATE_SECONDS = 2
-"""How often the certificate's files are looked at."""
+LEAVE_SECONDS = 3600
+"""How long they may go on in a worker that was replaced: nobody waits for it, but it should not be there for ever."""
 
 _log = logging.getLogger("moorage.tls")
 
@@ -40,12 +43,12 @@ class Listener:
 
     settings: Settings
     log_config: dict[str, Any]
-    tls: Tls | None = None
 
-    def serve(self) -> None:
-        """Serve until SIGTERM or SIGINT."""
-        at: Settings | Tls = self.tls or self.settings
-        server = Granian(
+    def serve(
+        self, at: Settings | Tls, *, certificate: Path | None = None, on_stop: Callable[[], None] = lambda: None
+    ) -> None:
+        """Serve until SIGTERM or SIGINT, of which ``on_stop`` is told as it comes; ``certificate`` holds the key as well."""
+        server = _Server(
             "moorage",
             address=at.host,
             port=at.port,
@@ -58,12 +61,12 @@ class Listener:
             log_dictconfig=self.log_config,
             respawn_failed_workers=True,
             workers_kill_timeout=STOP_SECONDS,
-            ssl_cert=self.tls.certificate if self.tls else None,
-            ssl_key=self.tls.key if self.tls else None,
+            ssl_cert=certificate,
+            ssl_key=certificate,
             # TLS 1.2 for Java 8 and older tools; rustls offers nothing weak in it.
             ssl_protocol_min=SSLProtocols.tls12,
         )
-        server.main_loop_interrupt = _Flag()
+        server.on_stop = on_stop
         try:
             server.serve(target_loader=partial(_built, self.settings), wrap_loader=False)
         except SystemExit:
@@ -72,16 +75,55 @@ class Listener:
                 raise
 
 
+class _Server(MPServer):
+    """Granian, which tells of a stop as it comes, and waits for nobody when it replaces its workers."""
+
+    on_stop: Callable[[], None]
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.main_loop_interrupt = _Flag(lambda: self.interrupt_signal)
+        self._leaving: list[WorkerProcess] = []
+
+    def signal_handler_interrupt(self, *args: Any, **options: Any) -> None:
+        """Begin to stop."""
+        super().signal_handler_interrupt(*args, **options)  # type: ignore[no-untyped-call] # granian types what it is given, not what it answers
+        self.on_stop()
+
+    def _respawn_workers(self, workers: list[int], spawn_target: Any, target_loader: Any, delay: float = 0) -> None:
+        """Start new workers; those before them end what they have begun, while this process goes on to listen to its signals."""
+        self._leaving = [worker for worker in self._leaving if worker.inner.is_alive()]
+        for index in workers:
+            if self.interrupt_signal:
+                return
+            old = self.wrks[index]
+            self.respawned_wrks[index] = time.monotonic()
+            self.wrks[index] = self._spawn_worker(idx=index, target=spawn_target, callback_loader=target_loader)
+            self.wrks[index].start()
+            # The new one is given the time to listen before the old one does not.
+            time.sleep(delay)
+            old.terminate()
+            self._leaving.append(old)
+            limit = threading.Timer(LEAVE_SECONDS, old.kill)
+            limit.daemon = True
+            limit.start()
+
+    def _stop_workers(self) -> None:
+        self.wrks += [worker for worker in self._leaving if worker.inner.is_alive()]
+        super()._stop_workers()  # type: ignore[no-untyped-call] # see above
+
+
 class _Flag(threading.Event):
     """What the main process waits for, without a lock.
 
     Of two signals at once the second one would wait for the lock that the first one holds, or both would run in another
-    thread and nothing would wake this one.
+    thread and nothing would wake this one. Nor does it miss a stop that comes while it is taken back.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stopped: Callable[[], bool]) -> None:
         super().__init__()
         self._up = False
+        self._stopped = stopped
 
     def set(self) -> None:
         """Wake the main process."""
@@ -93,7 +135,7 @@ class _Flag(threading.Event):
 
     def wait(self, timeout: float | None = None) -> bool:  # noqa: ARG002 - granian has none
         """Wait for it."""
-        while not self._up:
+        while not self._up and not self._stopped():
             time.sleep(0.05)
         return True
 
@@ -101,9 +143,11 @@ class _Flag(threading.Event):
 class Beside:
     """The process that listens with TLS; leaving the block ends it."""
 
-    def __init__(self, listener: Listener) -> None:
-        self._process = multiprocessing.get_context("spawn").Process(target=_serve_tls, args=(listener,), name="tls")
-        self._stopping = threading.Event()
+    def __init__(self, listener: Listener, tls: Tls) -> None:
+        self._process = multiprocessing.get_context("spawn").Process(
+            target=_serve_tls, args=(listener, tls), name="tls"
+        )
+        self._stopping = False
         self.failed = False
 
     def __enter__(self) -> Self:
@@ -112,62 +156,48 @@ class Beside:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stopping.set()
-        self._process.terminate()
+        self.stop()
         self._process.join(STOP_SECONDS + 5)
         if self._process.is_alive():
             self._process.kill()
 
+    def stop(self) -> None:
+        """Tell it to end, and do not wait; may be called by the handler of a signal."""
+        self._stopping = True
+        self._process.terminate()
+
     def _watch(self) -> None:
         self._process.join()
-        if not self._stopping.is_set():
-            # Half a server would look like a whole one.
-            self.failed = True
+        if not self._stopping:
+            # Half a server would look like a whole one. A terminal's Ctrl-C may have ended the other half well.
+            self.failed = self._process.exitcode != 0
             os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _end_with_parent() -> None:
-    """Have this process end when the one that started it is killed (Linux man page, PR_SET_PDEATHSIG(2const))."""
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
 def _built(settings: Settings) -> App:
     """Build the application in a worker."""
-    _end_with_parent()
+    end_with_parent()
     return build(settings)
 
 
-def _serve_tls(listener: Listener) -> None:
-    _end_with_parent()
+def _serve_tls(listener: Listener, tls: Tls) -> None:
+    # cryptography takes a moment to import, and only this process needs it.
+    from moorage.adapters.authority import AuthorityFolder  # noqa: PLC0415 - see above
+    from moorage.cli.certificate import ServedCertificate, keep_fresh  # noqa: PLC0415 - see above
+    from moorage.config.certificates import Unusable  # noqa: PLC0415 - see above
+
+    end_with_parent()
+    # Until the server has handlers of its own. What SIGHUP is for, it does by itself when it starts.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     logging.config.dictConfig(listener.log_config)
-    threading.Thread(target=_keep_fresh, args=(listener,), daemon=True, name="certificate").start()
-    listener.serve()
-
-
-def _keep_fresh(listener: Listener) -> None:
-    """Renew the authority's own certificate before it ends, and have a changed one served."""
-    tls = listener.tls
-    if tls is None:
-        return
-    from moorage.adapters.authority import AuthorityFolder  # noqa: PLC0415 - cryptography takes a moment; only TLS needs it
-
-    authority = AuthorityFolder(listener.settings.authority)
-    known = _stamp(tls)
-    while True:
-        threading.Event().wait(CERTIFICATE_SECONDS)
+    with tempfile.TemporaryDirectory(prefix="moorage-tls-") as folder:
+        served = ServedCertificate(tls, Path(folder))
         try:
-            if tls.certificate == authority.server and authority.renew(datetime.now(UTC)):
-                _log.info("the certificate was renewed")
-            stamp = _stamp(tls)
-            if stamp == known:
-                continue
-            known = stamp
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(tls.certificate, tls.key)
-        except (OSError, ValueError) as error:
-            _log.warning("the certificate in %s cannot be used, so the one before stays: %s", tls.certificate, error)
-            continue
-        os.kill(os.getpid(), signal.SIGHUP)
-
-
-def _stamp(tls: Tls) -> tuple[tuple[int, int], ...]:
-    return tuple((file.stat().st_mtime_ns, file.stat().st_ino) for file in (tls.certificate, tls.key))
+            served.refresh()
+        except Unusable as why:
+            _log.error("%s", why)
+            sys.exit(1)
+        authority = AuthorityFolder(listener.settings.authority)
+        threading.Thread(target=keep_fresh, args=(served, authority), daemon=True, name="certificate").start()
+        listener.serve(tls, certificate=served.file)

@@ -1,4 +1,4 @@
-"""``moorage``: serve, run, check, collect, config, env, trust, version."""
+"""``moorage``: serve, run, check, collect, config, env, health, trust, version."""
 
 import ipaddress
 import json
@@ -13,7 +13,17 @@ from moorage import __version__
 from moorage.cli.check import check
 from moorage.cli.collect import collect
 from moorage.cli.environment import REGION, client_environment
-from moorage.cli.options import folder_of, gathered, server_settings, setting_options, settings_in_force
+from moorage.cli.health import health
+from moorage.cli.options import (
+    REGION_NAME,
+    account_of,
+    folder_of,
+    gathered,
+    region_option,
+    server_settings,
+    setting_options,
+    settings_in_force,
+)
 from moorage.cli.run import run
 from moorage.cli.tables import table
 from moorage.config import Settings
@@ -73,7 +83,7 @@ def show_config(config: Path | None, *, as_json: bool, **options: str | None) ->
 
 @main.command()
 @setting_options("data")
-@click.option("--region", default=REGION, show_default=True, help="The region for AWS_DEFAULT_REGION and AWS_REGION.")
+@region_option
 @as_json
 def env(config: Path | None, data: str | None, region: str, *, as_json: bool) -> None:
     """Print the environment in which aws, boto3 and Terraform reach this server as its administrator.
@@ -103,7 +113,13 @@ def env(config: Path | None, data: str | None, region: str, *, as_json: bool) ->
 @setting_options("data", "account")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option(
-    "--region", "regions", multiple=True, default=[REGION], show_default=True, help="Whose names; may be repeated."
+    "--region",
+    "regions",
+    multiple=True,
+    default=[REGION],
+    show_default=True,
+    type=REGION_NAME,
+    help="Whose names; may be repeated.",
 )
 @click.option("--address", help="Where the hosts file puts the names. Default: 127.0.0.1, and nowhere with --server.")
 @click.option("--no-hosts", is_flag=True, help="Leave the hosts file alone: the names are in DNS.")
@@ -149,7 +165,7 @@ def trust(
     hosts_at = None if no_hosts or where is None else _ip(where)
     wish = work.Wish(
         folder,
-        work.wanted_names(folder, names, None if given["account"].is_default else given["account"].text, regions),
+        work.wanted_names(folder, names, account_of(given), regions),
         hosts_at,
         port,
         root,
@@ -173,3 +189,4 @@ def version() -> None:
 main.add_command(check)
 main.add_command(collect)
 main.add_command(run)
+main.add_command(health)

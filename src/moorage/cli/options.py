@@ -5,13 +5,52 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
-from moorage.config import KNOWN, Given, InvalidSettings, Setting, Settings, data_folder, gather, read_settings
+from moorage.cli.environment import REGION
+from moorage.config import (
+    KNOWN,
+    Given,
+    InvalidSettings,
+    Setting,
+    Settings,
+    data_folder,
+    gather,
+    named_account,
+    read_settings,
+    values,
+)
+from moorage.core.names import AccountId
 
 Command = TypeVar("Command", bound=Callable[..., None])
+
+
+class Parsed(click.ParamType[Any]):
+    """An option that means what a setting means, and is refused in the same words."""
+
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return what the text means; raises UsageError."""
+        try:
+            return self._parse(value)
+        except values.Wrong as wrong:
+            raise click.UsageError(f"{param.opts[0] if param else self.name} {wrong}", ctx) from None
+
+
+ACCOUNT_ID = Parsed("account", values.account)
+REGION_NAME = Parsed("region", values.region)
+region_option = click.option(
+    "--region",
+    default=REGION,
+    show_default=True,
+    type=REGION_NAME,
+    help="The region for AWS_REGION and AWS_DEFAULT_REGION.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +104,14 @@ def folder_of(given: Mapping[str, Given]) -> Path:
         raise click.UsageError(str(error)) from None
 
 
+def account_of(given: Mapping[str, Given]) -> AccountId | None:
+    """Return the account, or None where nobody named one; raises UsageError."""
+    try:
+        return named_account(given)
+    except InvalidSettings as error:
+        raise click.UsageError(str(error)) from None
+
+
 def settings_in_force(given: Mapping[str, Given]) -> list[Shown]:
     """Return all settings with their sources; the password of a database is not shown."""
     return [_shown(setting, given) for setting in KNOWN]
@@ -76,7 +123,7 @@ def _shown(setting: Setting, given: Mapping[str, Given]) -> Shown:
     if setting.name == "data":
         text = str(folder_of(given))
     elif setting.name == "database" and text:
-        text = re.sub(r"(://[^:@/]*):.*@|([?&]password)=[^&]*", _hidden, text)
+        text = re.sub(r"(://[^:@/]*):.*@|([?&]\w*password)=[^&]*", _hidden, text)
     return Shown(setting.name, text, value.source or "default", setting.otherwise)
 
 

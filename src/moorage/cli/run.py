@@ -1,6 +1,5 @@
 """``moorage run``: a command beside a server that is there for it alone."""
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -10,10 +9,10 @@ from pathlib import Path
 
 import click
 
-from moorage.cli.environment import REGION
+from moorage.cli.options import ACCOUNT_ID, region_option
+from moorage.cli.parents import end_with_parent
 from moorage.cli.throwaway import NotStarted, ThrowAway
 from moorage.config import ACCOUNT
-from moorage.core.names import parse_account, parse_region
 
 PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 NOT_EXECUTABLE = 126
@@ -23,8 +22,10 @@ _LOOK_SECONDS = 1
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
-@click.option("--account", metavar="ID", default=ACCOUNT, show_default=True, help="The server's account.")
-@click.option("--region", default=REGION, show_default=True, help="The region for AWS_REGION and AWS_DEFAULT_REGION.")
+@click.option(
+    "--account", metavar="ID", default=ACCOUNT, show_default=True, type=ACCOUNT_ID, help="The server's account."
+)
+@region_option
 @click.option(
     "--log", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Keep the server's log in this file."
 )
@@ -37,10 +38,6 @@ def run(account: str, region: str, log: Path | None, command: tuple[str, ...]) -
 
     Example: moorage run -- pytest tests/images
     """
-    if parse_account(account) is None:
-        raise click.UsageError(f"--account must be twelve digits, not {account!r}")
-    if parse_region(region) is None:
-        raise click.UsageError(f"--region {region!r} is not a region")
     # What the caller has us ignore, as nohup does, stays ignored.
     signals = [one for one in PASSED_ON if signal.getsignal(one) is not signal.SIG_IGN]
     for one in signals:
@@ -57,10 +54,9 @@ def _run(server: ThrowAway, command: Sequence[str], signals: Sequence[signal.Sig
     """Run the command to its end and return its exit status, as a shell would."""
     # From here on signals are waited for, and stay blocked until the server is gone.
     signal.pthread_sigmask(signal.SIG_BLOCK, [*signals, signal.SIGCHLD])
-    prctl = ctypes.CDLL(None).prctl
 
     def prepare() -> None:
-        prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG: should this process be killed, the command is told to end
+        end_with_parent()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [*signals, signal.SIGCHLD])
 
     try:

@@ -12,15 +12,16 @@ import click
 
 from moorage.config import InvalidSettings, Settings
 
+TAKEN = 3
+"""The exit status where something else listens on a port; another port would do."""
+
 
 def run(settings: Settings) -> int:
     """Serve until told to stop; returns the exit status."""
     # The store holds secrets; the folder may have been made by somebody else, with another mode than ours.
     os.umask(0o077)
     for host, port, option in _addresses(settings):
-        problem = _listen_problem(host, port, option)
-        if problem:
-            raise click.ClickException(problem)
+        _check_free(host, port, option)
     several = settings.workers > 1 or settings.tls is not None
     counters = tempfile.mkdtemp(prefix="moorage-metrics-") if several else None
     if counters:
@@ -63,15 +64,15 @@ def _run(settings: Settings) -> int:
 def _listen(settings: Settings, log_config: dict[str, Any]) -> int:
     from moorage.cli.listeners import Beside, Listener  # noqa: PLC0415 - see above
 
-    plain = Listener(settings, log_config)
+    listener = Listener(settings, log_config)
     if settings.tls is None:
         click.echo(f"Moorage on {settings.url}, data in {settings.data}", err=True)
-        plain.serve()
+        listener.serve(settings)
         return 0
-    with Beside(Listener(settings, log_config, settings.tls)) as beside:
+    with Beside(listener, settings.tls) as beside:
         secure = f"https on {settings.tls.host}:{settings.tls.port}"
         click.echo(f"Moorage on {settings.url} and by {secure}, data in {settings.data}", err=True)
-        plain.serve()
+        listener.serve(settings, on_stop=beside.stop)
     return 1 if beside.failed else 0
 
 
@@ -94,8 +95,14 @@ def _store_problem(error: Exception) -> str | None:
     return str(error) if isinstance(error, NewerDatabase | InvalidSettings) else None
 
 
-def _listen_problem(host: str, port: int, option: str) -> str | None:
-    """Return why the port cannot be listened on, or None."""
+class PortTaken(click.ClickException):
+    """A port on which something else listens."""
+
+    exit_code = TAKEN
+
+
+def _check_free(host: str, port: int, option: str) -> None:
+    """Raise ClickException where the port cannot be listened on."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -104,6 +111,10 @@ def _listen_problem(host: str, port: int, option: str) -> str | None:
         except OSError as error:
             where = f"{host}:{port}"
             if error.errno == errno.EADDRINUSE:
-                return f"Something else listens on {where}. Choose another port with {option} {host}:PORT."
-            return f"Cannot listen on {where}: {os.strerror(error.errno or 0)}. Choose another address with {option}."
-    return None
+                raise PortTaken(
+                    f"Something else listens on {where}. Choose another port with {option} {host}:PORT."
+                ) from None
+            why = os.strerror(error.errno or 0)
+            raise click.ClickException(
+                f"Cannot listen on {where}: {why}. Choose another address with {option}."
+            ) from None

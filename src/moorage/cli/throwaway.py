@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import Self
 
 from moorage.cli.environment import REGION, client_environment
+from moorage.cli.health import why_not_ready
+from moorage.cli.server import TAKEN
 from moorage.config import ACCOUNT, Settings
 
 START_SECONDS = 30
 STOP_SECONDS = 10
 _POLL_SECONDS = 0.02
+_ANSWER_SECONDS = 2
 _PORTS = 5
 _TAIL_BYTES = 4096
 _LOCAL = "127.0.0.1,localhost"
@@ -53,6 +56,7 @@ class ThrowAway:
         self.registry = ""
         self.environment: dict[str, str] = {}
         self._log_path = log
+        self._last_words = ""
 
     def __enter__(self) -> Self:
         for _ in range(_PORTS):
@@ -61,10 +65,9 @@ class ThrowAway:
                 if self._wait():
                     self._stack = stack.pop_all()
                     return self
-                said = self.log()
-            if "Something else listens" not in said:
+            if self._process.returncode != TAKEN:
                 break
-        raise NotStarted(f"The server did not start. Its log ends with\n{said}")
+        raise NotStarted(f"The server did not start. Its log ends with\n{self.log()}")
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
@@ -92,7 +95,13 @@ class ThrowAway:
         return kept | {"NO_PROXY": direct, "no_proxy": direct} | self.environment
 
     def log(self) -> str:
-        """Return the end of the server's log, also when its folder is gone."""
+        """Return the end of the server's log, also after the block, when its folder is gone."""
+        return self._last_words if self._log.closed else self._tail()
+
+    def _keep_last_words(self) -> None:
+        self._last_words = self._tail()
+
+    def _tail(self) -> str:
         size = os.fstat(self._log.fileno()).st_size
         return os.pread(self._log.fileno(), _TAIL_BYTES, max(0, size - _TAIL_BYTES)).decode(errors="replace")
 
@@ -103,6 +112,7 @@ class ThrowAway:
         self._data = folder / "data"
         # Appending: the server goes on at the end, whoever else writes.
         self._log = stack.enter_context((self._log_path or folder / "moorage.log").open("ab+"))
+        stack.callback(self._keep_last_words)
         where = ["--data", str(self._data), "--listen", f"127.0.0.1:{self._port}", "--account", self.account]
         self._process = subprocess.Popen(  # noqa: S603 - this interpreter, and our own module
             [sys.executable, "-P", "-m", "moorage.cli.tethered", str(folder), *where],
@@ -128,18 +138,8 @@ class ThrowAway:
 
     def _ready(self) -> bool:
         # It writes its address once the port was found free: before that, somebody else would answer.
-        if not (self._data / Settings.ENDPOINT).exists():
-            return False
-        import http.client  # noqa: PLC0415 - takes a moment, and every command loads this module
-
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=2)
-        try:
-            connection.request("GET", "/readyz")
-            return connection.getresponse().status == http.HTTPStatus.OK
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
+        known = (self._data / Settings.ENDPOINT).exists()
+        return known and why_not_ready(f"http://127.0.0.1:{self._port}", _ANSWER_SECONDS) is None
 
     def _read_environment(self) -> None:
         variables = client_environment(self._data, self.region)

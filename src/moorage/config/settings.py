@@ -1,24 +1,23 @@
 """One frozen value out of the text that was given."""
 
 import ipaddress
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar, TypeVar
 from urllib.parse import quote
 
+from moorage.config import values
+from moorage.config.certificates import Unusable, usable_pair
 from moorage.config.sources import Given, InvalidSettings
-from moorage.core.names import AccountId, RegistryNames, parse_account
+from moorage.core.names import AccountId, RegistryNames
+from moorage.core.proxies import Proxies
 
 T = TypeVar("T")
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 HERE = "moorage-data"
-MOST_WORKERS = 64
-_UNITS = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
-_SWITCH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +51,7 @@ class Settings:
     log_requests: str
     sparse: bool
     tls: Tls | None
+    proxies: Proxies
 
     @property
     def blobs(self) -> Path:
@@ -83,36 +83,48 @@ class Settings:
 def read_settings(given: Mapping[str, Given], home: Path) -> Settings:
     """Return the settings of a server; raises InvalidSettings, which names each setting as its giver did."""
     data = data_folder(given, home)
-    host, port = _read(given["listen"], _listen)
-    if not _read(given["insecure-listen"], _switch) and not ipaddress.ip_address(host).is_loopback:
+    host, port = _read(given["listen"], values.address)
+    if not _read(given["insecure-listen"], values.switch) and not ipaddress.ip_address(host).is_loopback:
         raise InvalidSettings(
             f"{given['listen'].name} {given['listen'].text} is beyond loopback and without TLS: secrets would cross the network in the clear. "
             "Use --tls-listen for other machines, or add --insecure-listen to do it anyway."
         )
-    domain, database = _read_if(given["domain"], _domain), _read_if(given["database"], _database)
+    tls = _tls(given, data)
+    if tls is not None and _meet((host, port), (tls.host, tls.port)):
+        raise InvalidSettings(
+            f"{given['tls-listen'].name} {given['tls-listen'].text} and {given['listen'].name} {given['listen'].text} "
+            "are the same address: each needs a port of its own"
+        )
+    domain, database = _read_if(given["domain"], values.domain), _read_if(given["database"], values.database)
     return Settings(
         data=data,
         host=host,
         port=port,
-        account=_read(given["account"], _account),
+        account=_read(given["account"], values.account),
         names=RegistryNames(f"{_shown(host)}:{port}", domain),
         database=database or f"sqlite:///{quote(str(data / 'moorage.db'))}",
-        keep_unused=_read(given["keep-unused"], _keep),
-        collect_every=_read(given["collect-every"], _time),
-        workers=_read(given["workers"], _workers),
-        json_logs=_read(given["log-format"], _one_of("plain", "json")) == "json",
-        log_requests=_read(given["log-requests"], _one_of("all", "changes", "none")),
-        sparse=_read(given["sparse-manifests"], _switch),
-        tls=_tls(given, data),
+        keep_unused=_read(given["keep-unused"], values.keep),
+        collect_every=_read(given["collect-every"], values.time),
+        workers=_read(given["workers"], values.workers),
+        json_logs=_read(given["log-format"], values.one_of("plain", "json")) == "json",
+        log_requests=_read(given["log-requests"], values.one_of("all", "changes", "none")),
+        sparse=_read(given["sparse-manifests"], values.switch),
+        tls=tls,
+        proxies=_read_if(given["trust-proxy"], values.proxies) or Proxies(),
     )
 
 
 def data_folder(given: Mapping[str, Given], home: Path) -> Path:
     """Return the data folder, absolute: the one given, else ``moorage-data`` where the current folder has one, else the user's."""
-    named = _read_if(given["data"], _folder)
+    named = _read_if(given["data"], values.folder)
     if named is None:
         named = Path(HERE) if _has(HERE) else home / ".local" / "share" / "moorage"
     return named.absolute()
+
+
+def named_account(given: Mapping[str, Given]) -> AccountId | None:
+    """Return the account, or None where nobody named one; raises InvalidSettings."""
+    return None if given["account"].is_default else _read(given["account"], values.account)
 
 
 def _has(folder: str) -> bool:
@@ -123,15 +135,11 @@ def _has(folder: str) -> bool:
         return False
 
 
-class _Wrong(Exception):
-    """What is wrong with a text, as a sentence that begins after the setting's name."""
-
-
 def _read(value: Given, parse: Callable[[str], T]) -> T:
     """Return what a text means; raises InvalidSettings, which names the setting."""
     try:
         return parse(value.text or "")
-    except _Wrong as wrong:
+    except values.Wrong as wrong:
         raise InvalidSettings(f"{value.name} {wrong}") from None
 
 
@@ -140,8 +148,8 @@ def _read_if(value: Given, parse: Callable[[str], T]) -> T | None:
 
 
 def _tls(given: Mapping[str, Given], data: Path) -> Tls | None:
-    at = _read_if(given["tls-listen"], _listen)
-    certificate, key = _read_if(given["tls-certificate"], _file), _read_if(given["tls-key"], _file)
+    at = _read_if(given["tls-listen"], values.address)
+    certificate, key = _read_if(given["tls-certificate"], values.file), _read_if(given["tls-key"], values.file)
     if key is not None and certificate is None:
         raise InvalidSettings(f"{given['tls-key'].name} needs --tls-certificate, the certificate that it belongs to")
     if at is None:
@@ -152,101 +160,23 @@ def _tls(given: Mapping[str, Given], data: Path) -> Tls | None:
             f"{given['tls-listen'].name} needs a certificate: "
             "name one's own with --tls-certificate and --tls-key, or make one with `moorage trust`"
         )
+    try:
+        usable_pair(certificate, key or certificate)
+    except Unusable as why:
+        raise InvalidSettings(f"{given['tls-listen'].name} has no certificate that it can serve: {why}") from None
     return Tls(*at, certificate, key or certificate)
 
 
-def _folder(text: str) -> Path:
-    if not text:
-        raise _Wrong("must name a folder")
-    path = Path(text)
-    if path.exists() and not path.is_dir():
-        raise _Wrong(f"{text} is a file, not a folder")
-    return path
+def _meet(one: tuple[str, int], other: tuple[str, int]) -> bool:
+    """Tell whether two listeners would get each other's connections: at one address, or at all of them and one."""
+    (host, port), (other_host, other_port) = one, other
+    first, second = ipaddress.ip_address(host), ipaddress.ip_address(other_host)
+    return port == other_port and (first == second or _covers(first, second) or _covers(second, first))
 
 
-def _file(text: str) -> Path:
-    path = Path(text)
-    if not path.is_file():
-        raise _Wrong(f"{text} is not a file")
-    return path
-
-
-def _listen(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:  # noqa: PLR2004 - the ports that there are
-        raise _Wrong(f"must be of the form HOST:PORT, not {text!r}")
-    try:
-        return str(ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)), int(port)
-    except ValueError:
-        raise _Wrong(f"needs an IP address or localhost, not {host!r}") from None
-
-
-def _account(text: str) -> AccountId:
-    account = parse_account(text)
-    if account is None:
-        raise _Wrong(f"must be twelve digits, not {text!r}")
-    return account
-
-
-def _domain(text: str) -> str:
-    if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?", text):
-        raise _Wrong(f"must be a host name with or without a port, not {text!r}")
-    return text
-
-
-def _workers(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= MOST_WORKERS:
-        raise _Wrong(f"must be a number from 1 to {MOST_WORKERS}, not {text!r}")
-    return int(text)
-
-
-def _time(text: str) -> timedelta:
-    match = re.fullmatch(r"([0-9]{1,6})([smhd])", text)
-    if not match:
-        raise _Wrong(
-            f"must be a number with s, m, h or d for seconds, minutes, hours or days, such as 90m, not {text!r}"
-        )
-    return int(match[1]) * _UNITS[match[2]]
-
-
-def _keep(text: str) -> timedelta:
-    time = _time(text)
-    if not time:
-        raise _Wrong("must be 1s at least: a push tells of its layers before it says what they are for")
-    return time
-
-
-def _switch(text: str) -> bool:
-    known = _SWITCH.get(text.lower())
-    if known is None:
-        raise _Wrong(f"must be true or false, not {text!r}")
-    return known
-
-
-def _one_of(*words: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in words:
-            raise _Wrong(f"must be {', '.join(words[:-1])} or {words[-1]}, not {text!r}")
-        return text
-
-    return parse
-
-
-def _database(url: str) -> str:
-    from sqlalchemy import make_url  # noqa: PLC0415 - takes a moment; nobody waits for it without --database
-    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415 - see above
-
-    try:
-        known = make_url(url).drivername in ("postgresql", "postgresql+psycopg")
-    except (ArgumentError, ValueError):
-        known = False
-    if not known:
-        # The URL itself is not shown, for it may hold a password.
-        raise _Wrong("must be of the form postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME")
-    if find_spec("psycopg") is None:
-        raise _Wrong('needs psycopg: pip install ".[postgresql]"')
-    return url
+def _covers(all_of_them: IPAddress, one: IPAddress) -> bool:
+    # The address :: takes IPv4 as well.
+    return all_of_them.is_unspecified and all_of_them.version >= one.version
 
 
 def _shown(host: str) -> str:

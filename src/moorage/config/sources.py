@@ -13,8 +13,9 @@ ACCOUNT = "123456789012"
 """The account that the first start makes, unless told."""
 CONFIG = "MOORAGE_CONFIG"
 
-# What `moorage run` tells its command, and what Kubernetes and Docker set for a service or a container named moorage.
-_NOT_SETTINGS = re.compile(r"MOORAGE_(CONFIG|REGISTRY|NAME|ENV_.*|SERVICE_(HOST|PORT)(_.*)?|PORT(_.*)?)")
+# What `moorage run` tells its command, what Docker sets for a container named moorage, and Kubernetes for each service of
+# the namespace whose name begins with it, such as moorage-postgresql.
+_NOT_SETTINGS = re.compile(r"MOORAGE_(CONFIG|REGISTRY|NAME|ENV_.*|(\w+_)?(SERVICE_(HOST|PORT)|PORT)(_.*)?)")
 
 
 class InvalidSettings(Exception):
@@ -99,6 +100,11 @@ KNOWN = (
     Setting("tls-listen", "HOST:PORT", "Where to listen with TLS, besides."),
     Setting("tls-certificate", "FILE", "The certificate with its chain, PEM.", otherwise="that of `moorage trust`"),
     Setting("tls-key", "FILE", "The certificate's key, PEM.", otherwise="in the certificate's file"),
+    Setting(
+        "trust-proxy",
+        "ADDRESS[,...]",
+        "Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed: IP addresses or networks.",
+    ),
 )
 
 
@@ -144,7 +150,7 @@ def _given(
         return Given(environment[setting.variable], setting.variable, setting.variable)
     if setting.name in in_file:
         text = in_file[setting.name]
-        if setting.is_path:
+        if setting.is_path and text:
             text = str(where.absolute().parent / Path(text).expanduser())
         return Given(text, f"{setting.name} in {where}", str(where))
     return Given(setting.default, setting.option)

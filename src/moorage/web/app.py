@@ -13,6 +13,7 @@ from typing import Any
 from moorage.actions.layers import Layers
 from moorage.core.downloads import PREFIX, read_path
 from moorage.core.errors import Refused, TokenExpired, TokenInvalid
+from moorage.core.proxies import Client, Proxies
 from moorage.core.trust import AUTHORITY_PATH
 from moorage.web.aws.door import AwsDoor, AwsRequest, refuse
 from moorage.web.aws.errors import Malformed, RequestTooLarge
@@ -59,6 +60,7 @@ class App:
         pools: Pools,
         metrics: Metrics,
         ready: Callable[[], None],
+        proxies: Proxies,
         authority: Path,
         close: Sequence[Callable[[], None]],
     ) -> None:
@@ -70,6 +72,7 @@ class App:
         self._pools = pools
         self._metrics = metrics
         self._ready = ready
+        self._proxies = proxies
         self._authority = authority
         self._close = close
         self._pages = {
@@ -102,6 +105,7 @@ class App:
         started = time.perf_counter()
         request_id = _new_request_id()
         counting = _Counting(receive)
+        self._see_through_proxies(scope)
         method, raw_path = scope["method"], scope["raw_path"]
         door, answer = "", None
         try:
@@ -125,6 +129,15 @@ class App:
                 raise
         finally:
             self._account(scope, door, answer, time.perf_counter() - started, counting.received, request_id)
+
+    def _see_through_proxies(self, scope: Scope) -> None:
+        """Put the client in the place of the proxy that speaks for it, for whatever reads the scope from here on."""
+        if not self._proxies.networks:
+            return
+        address, port = scope["client"]
+        client = self._proxies.client(Client(address, scope["scheme"] == "https"), scope["headers"])
+        scope["client"] = (client.address, port)
+        scope["scheme"] = "https" if client.secure else "http"
 
     def _account(
         self, scope: Scope, door: str, answer: Answer | None, seconds: float, received: int, request_id: str

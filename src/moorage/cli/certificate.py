@@ -1,0 +1,80 @@
+"""The certificate that is served: a copy of its files that only this process writes, and only with what can be served."""
+
+import logging
+import os
+import signal
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from moorage.adapters.authority import AuthorityFolder
+from moorage.adapters.files import replace_file
+from moorage.config import Tls
+from moorage.config.certificates import Unusable, usable_pair
+
+LOOK_SECONDS = 2
+"""How often the certificate's files are looked at."""
+
+_log = logging.getLogger("moorage.tls")
+
+
+class ServedCertificate:
+    """A file with the certificate and the key that workers read when they start.
+
+    They start at any moment, so the files themselves would not do: those may be half written, or gone.
+    """
+
+    def __init__(self, tls: Tls, folder: Path) -> None:
+        self.file = folder / "served.pem"
+        self.source = tls.certificate
+        self._tls = tls
+        self._known: object = None
+        self._pair = b""
+
+    def refresh(self) -> bool:
+        """Take over what the files hold, and tell whether that is another certificate or key.
+
+        Raises Unusable, once for each content that cannot be served; the one before stays.
+        """
+        found = self._read()
+        if found == self._known:
+            return False
+        try:
+            pair = usable_pair(self._tls.certificate, self._tls.key)
+        except Unusable:
+            self._know(found)
+            raise
+        changed = pair != self._pair
+        if changed:
+            replace_file(self.file, pair, 0o600)
+            self._pair = pair
+        self._know(found)
+        return changed
+
+    def _know(self, found: object) -> None:
+        """Remember what was looked at, unless it changed meanwhile."""
+        self._known = found if found == self._read() else None
+
+    def _read(self) -> object:
+        # By content: a file that changes its owner, or that is written within the clock's tick, keeps its times.
+        try:
+            return self._tls.certificate.read_bytes(), self._tls.key.read_bytes()
+        except OSError as error:
+            return error.errno
+
+
+def keep_fresh(served: ServedCertificate, authority: AuthorityFolder) -> None:
+    """Renew the authority's own certificate before it ends, and have this process's workers replaced for a changed one; never returns."""
+    said = ""
+    while True:
+        time.sleep(LOOK_SECONDS)
+        try:
+            if served.source == authority.server and authority.renew(datetime.now(UTC)):
+                _log.info("the certificate was renewed")
+            if served.refresh():
+                os.kill(os.getpid(), signal.SIGHUP)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next look may find it mended
+            why = f"the certificate in {served.source} cannot be used, so the one before stays: {error}"
+            if why != said:
+                _log.warning("%s", why)
+            said = why
