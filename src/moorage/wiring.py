@@ -58,7 +58,8 @@ def prepare(settings: Settings) -> FirstStart:
         )
     finally:
         database.close()
-    replace_file(settings.endpoint, settings.url.encode(), 0o600)
+    # A server that root started must not take from the folder's owner what `moorage env` reads.
+    replace_file(settings.endpoint, settings.url.encode(), 0o600, settings.data.stat())
     return FirstStart(key)
 
 
@@ -120,4 +121,4 @@ def _write_key(path: Path, key: AccessKey) -> None:
         "AccessKeyId": key.id,
         "SecretAccessKey": key.secret,
     }
-    replace_file(path, json.dumps(document, indent=2).encode() + b"\n", 0o600)
+    replace_file(path, json.dumps(document, indent=2).encode() + b"\n", 0o600, path.parent.stat())
