@@ -22,6 +22,7 @@ from moorage.adapters.sql.hot import SqlHotReads
 from moorage.config import InvalidSettings, Settings
 from moorage.core.identities import AccessKey
 from moorage.core.names import UploadId
+from moorage.core.trust import AUTHORITY_FILE
 from moorage.web.app import App
 from moorage.web.aws import iam, sts
 from moorage.web.aws.door import AwsDoor
@@ -94,7 +95,7 @@ def build(settings: Settings) -> App:
         secret=secret,
         pools=pools,
         metrics=Metrics(),
-        authority=settings.authority / "authority.pem",
+        authority=settings.authority / AUTHORITY_FILE,
         ready=lambda: _check(database, blobs.folder),
         close=[hot.close, database.close],
     )

@@ -21,7 +21,7 @@ def test_a_file_is_replaced_and_has_exactly_the_mode_that_was_asked_for(tmp_path
     replace_file(file, b"after", 0o640)
 
     assert (file.read_bytes(), stat.S_IMODE(file.stat().st_mode)) == (b"after", 0o640)
-    assert os.listdir(tmp_path) == ["hosts"]
+    assert [path.name for path in tmp_path.iterdir()] == ["hosts"]
 
 
 @pytest.mark.parametrize("step", ["fsync", "fchmod"])
@@ -46,7 +46,7 @@ def test_a_name_that_cannot_be_replaced_leaves_nothing_and_is_the_one_that_is_na
         replace_file(tmp_path / "folder", b"after", 0o640)
 
     assert failure.value.filename == str(tmp_path / "folder")
-    assert os.listdir(tmp_path) == ["folder"]
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
 def test_a_folder_that_is_not_there_is_named_by_the_file_that_was_to_be_in_it(tmp_path: Path) -> None:

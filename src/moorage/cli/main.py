@@ -11,10 +11,21 @@ import click
 
 from moorage import __version__
 from moorage.cli.environment import REGION, client_environment
-from moorage.cli.options import folder_of, gathered, server_settings, setting_options, settings_in_force
+from moorage.cli.options import (
+    account_of,
+    folder_of,
+    gathered,
+    region_of,
+    server_settings,
+    setting_options,
+    settings_in_force,
+)
 from moorage.cli.run import run
 from moorage.cli.tables import table
 from moorage.config import Settings
+from moorage.core.hosts import parse_host
+from moorage.core.names import Registry
+from moorage.core.trust import Place, address_of, wanted
 
 as_json = click.option("--json", "as_json", is_flag=True, help="For programs.")
 
@@ -131,7 +142,8 @@ def trust(
 ) -> None:
     """Let this machine reach the server by host names, with TLS: AWS's own names of the account, or those given.
 
-    Makes an authority that can certify those names and no other, and has the hosts file, the container engines and the system know it.
+    Makes an authority that can certify those names and what is below them, and no other, and has the hosts file, the container
+    engines and the system know it. Names of before stay.
 
     Example: sudo moorage trust --data /srv/moorage --region us-east-1
     """
@@ -142,17 +154,20 @@ def trust(
     if undo:
         work.undo(folder, root)
         return
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    where = address or (None if server else "127.0.0.1")
-    hosts_at = None if no_hosts or where is None else _ip(where)
-    wish = work.Wish(
-        folder,
-        work.wanted_names(folder, names, None if given["account"].is_default else given["account"].text, regions),
-        hosts_at,
-        port,
-        root,
-    )
+    registries = []
+    if not names:
+        owner = work.first_account(folder) if given["account"].is_default else account_of(given["account"])
+        registries = [Registry(owner, region_of(region)) for region in regions]
+    at = address_of(None if address is None else _ip(address), elsewhere=server is not None, in_dns=no_hosts)
+    wish = work.Wish(folder, wanted([_host(name) for name in names], registries), Place(at, port), root)
     work.trust(wish, server=server, sure=yes, only_show=only_show)
+
+
+def _host(text: str) -> str:
+    host = parse_host(text)
+    if host is None:
+        raise click.UsageError(f"{text!r} is not a host name")
+    return host
 
 
 def _ip(text: str) -> str:

@@ -9,7 +9,18 @@ from typing import TypeVar
 
 import click
 
-from moorage.config import KNOWN, Given, InvalidSettings, Setting, Settings, data_folder, gather, read_settings
+from moorage.config import (
+    KNOWN,
+    Given,
+    InvalidSettings,
+    Setting,
+    Settings,
+    data_folder,
+    gather,
+    read_account,
+    read_settings,
+)
+from moorage.core.names import AccountId, Region, parse_region
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -63,6 +74,22 @@ def folder_of(given: Mapping[str, Given]) -> Path:
         return data_folder(given, Path.home())
     except InvalidSettings as error:
         raise click.UsageError(str(error)) from None
+
+
+def account_of(given: Given) -> AccountId:
+    """Return the account that was given; raises UsageError, which names it as its giver did."""
+    try:
+        return read_account(given)
+    except InvalidSettings as error:
+        raise click.UsageError(str(error)) from None
+
+
+def region_of(text: str) -> Region:
+    """Return the region that ``--region`` names; raises UsageError."""
+    region = parse_region(text)
+    if region is None:
+        raise click.UsageError(f"--region {text!r} is not a region")
+    return region
 
 
 def settings_in_force(given: Mapping[str, Given]) -> list[Shown]:

@@ -11,9 +11,9 @@ from pathlib import Path
 import click
 
 from moorage.cli.environment import REGION
+from moorage.cli.options import account_of, region_of
 from moorage.cli.throwaway import NotStarted, ThrowAway
-from moorage.config import ACCOUNT
-from moorage.core.names import parse_account, parse_region
+from moorage.config import ACCOUNT, Given
 
 PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 NOT_EXECUTABLE = 126
@@ -37,10 +37,8 @@ def run(account: str, region: str, log: Path | None, command: tuple[str, ...]) -
 
     Example: moorage run -- pytest tests/images
     """
-    if parse_account(account) is None:
-        raise click.UsageError(f"--account must be twelve digits, not {account!r}")
-    if parse_region(region) is None:
-        raise click.UsageError(f"--region {region!r} is not a region")
+    account_of(Given(account, "--account"))
+    region_of(region)
     # What the caller has us ignore, as nohup does, stays ignored.
     signals = [one for one in PASSED_ON if signal.getsignal(one) is not signal.SIG_IGN]
     for one in signals:

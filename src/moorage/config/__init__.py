@@ -1,6 +1,6 @@
 """Settings: text in, from three sources; one frozen value out."""
 
-from moorage.config.settings import Settings, Tls, data_folder, read_settings
+from moorage.config.settings import Settings, Tls, data_folder, read_account, read_settings
 from moorage.config.sources import ACCOUNT, KNOWN, Given, InvalidSettings, Setting, gather
 
 __all__ = [
@@ -13,5 +13,6 @@ __all__ = [
     "Tls",
     "data_folder",
     "gather",
+    "read_account",
     "read_settings",
 ]

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from moorage.config.sources import Given, InvalidSettings
 from moorage.core.names import AccountId, RegistryNames, parse_account
+from moorage.core.trust import SERVER_FILE
 
 T = TypeVar("T")
 
@@ -89,7 +90,7 @@ def read_settings(given: Mapping[str, Given], home: Path) -> Settings:
         data=data,
         host=host,
         port=port,
-        account=_read(given["account"], _account),
+        account=read_account(given["account"]),
         names=RegistryNames(f"{_shown(host)}:{port}", domain),
         database=database or f"sqlite:///{quote(str(data / 'moorage.db'))}",
         workers=_read(given["workers"], _workers),
@@ -97,6 +98,11 @@ def read_settings(given: Mapping[str, Given], home: Path) -> Settings:
         log_requests=_read(given["log-requests"], _one_of("all", "changes", "none")),
         tls=_tls(given, data),
     )
+
+
+def read_account(given: Given) -> AccountId:
+    """Return the account that was given; raises InvalidSettings."""
+    return _read(given, _account)
 
 
 def data_folder(given: Mapping[str, Given], home: Path) -> Path:
@@ -138,7 +144,7 @@ def _tls(given: Mapping[str, Given], data: Path) -> Tls | None:
         raise InvalidSettings(f"{given['tls-key'].name} needs --tls-certificate, the certificate that it belongs to")
     if at is None:
         return None
-    certificate = certificate or data / Settings.AUTHORITY / "server.pem"
+    certificate = certificate or data / Settings.AUTHORITY / SERVER_FILE
     if not certificate.exists():
         raise InvalidSettings(
             f"{given['tls-listen'].name} needs a certificate: "
