@@ -12,6 +12,7 @@ from cryptography.x509 import verification
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from moorage.adapters.authority import CERTIFICATE_LIFE, RENEWED_BEFORE, AuthorityFolder, describe
+from tests.contracts.thief import stolen
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 NAMES = ["registry.example", "*.dkr.ecr.us-east-1.example.org"]
@@ -42,28 +43,6 @@ def believed(folder: AuthorityFolder, name: str, at: datetime) -> bool:
     known = folder.read()
     assert known
     return verified(known.certificate, x509.load_pem_x509_certificate(folder.server.read_bytes()), name, at)
-
-
-def stolen(folder: AuthorityFolder, name: x509.GeneralName) -> x509.Certificate:
-    """Sign a certificate as somebody would who has the authority's key."""
-    known = folder.read()
-    assert known
-    issuer = x509.load_pem_x509_certificate(known.certificate)
-    signer = serialization.load_pem_private_key((folder.folder / "authority.key").read_bytes(), None)
-    assert isinstance(signer, ec.EllipticCurvePrivateKey)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(x509.Name([]))
-        .issuer_name(issuer.subject)
-        .public_key(ec.generate_private_key(ec.SECP256R1()).public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(NOW - timedelta(hours=1))
-        .not_valid_after(NOW + timedelta(days=90))
-        .add_extension(x509.SubjectAlternativeName([name]), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
-        .sign(signer, hashes.SHA256())
-    )
 
 
 def made(*extensions: tuple[x509.ExtensionType, bool], ca: bool = True) -> bytes:
@@ -111,7 +90,7 @@ def test_whoever_has_the_authoritys_key_can_certify_its_names_and_those_below_th
     known = folder.ensure(NAMES, NOW)
 
     assert known.permits(name)
-    assert verified(known.certificate, stolen(folder, x509.DNSName(name)), name, NOW)
+    assert verified(known.certificate, stolen(folder, x509.DNSName(name), NOW)[0], name, NOW)
 
 
 @pytest.mark.parametrize("name", ["example", "other.example", "aregistry.example", "example.org"])
@@ -119,14 +98,14 @@ def test_whoever_has_the_authoritys_key_can_certify_no_other_name(folder: Author
     known = folder.ensure(NAMES, NOW)
 
     assert not known.permits(name)
-    assert not verified(known.certificate, stolen(folder, x509.DNSName(name)), name, NOW)
+    assert not verified(known.certificate, stolen(folder, x509.DNSName(name), NOW)[0], name, NOW)
 
 
 @pytest.mark.parametrize("address", ["1.1.1.1", "127.0.0.1", "2606:4700:4700::1111"])
 def test_whoever_has_the_authoritys_key_can_certify_no_address(folder: AuthorityFolder, address: str) -> None:
     known = folder.ensure(NAMES, NOW)
 
-    assert not verified(known.certificate, stolen(folder, x509.IPAddress(ip_address(address))), address, NOW)
+    assert not verified(known.certificate, stolen(folder, x509.IPAddress(ip_address(address)), NOW)[0], address, NOW)
 
 
 def test_the_keys_can_be_read_by_their_owner_only(folder: AuthorityFolder) -> None:
