@@ -1,6 +1,7 @@
 """``moorage trust`` on a machine that is a folder: what it makes, what it refuses, and that nothing of it is left."""
 
 import os
+import shutil
 import socket
 import ssl
 import threading
@@ -355,6 +356,26 @@ def test_an_authority_of_ones_own_that_is_not_bound_to_names_is_refused(place: P
     (place.data / "authority/authority.pem").write_bytes(b"rubbish")
 
     assert place.refused(OWN, "--yes") == f"{place.data}/authority/authority.pem is not one certificate in PEM"
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_an_authority_that_is_swapped_while_one_is_asked_is_not_trusted(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, there: bool
+) -> None:
+    if there:
+        authority_for(place.data / "authority", OWN)
+
+    def swap(_: str) -> bool:
+        authority_for(tmp_path / "wider", OWN, "any.example")
+        shutil.rmtree(place.data, ignore_errors=True)
+        place.data.mkdir()
+        (tmp_path / "wider").rename(place.data / "authority")
+        return True
+
+    monkeypatch.setattr("moorage.cli.trust.click.confirm", swap)
+
+    assert place.run(OWN).stderr == f"Error: The authority in {place.data} is not the one that was shown.\n"
+    assert not (place.root / STORE / "moorage.crt").exists()
 
 
 def test_what_stands_in_the_way_is_named(place: Place) -> None:

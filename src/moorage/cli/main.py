@@ -122,7 +122,7 @@ def env(config: Path | None, data: str | None, region: str, *, as_json: bool) ->
 @click.option("--server", metavar="URL", help="Trust the authority of the server at this URL instead of one's own.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--print", "only_show", is_flag=True, help="Only show what would change.")
-@click.option("--undo", is_flag=True, help="Take back what was changed.")
+@click.option("--undo", is_flag=True, help="Take back all that was changed on this machine.")
 @click.option("--root", type=click.Path(path_type=Path), default="/", hidden=True)
 def trust(
     config: Path | None,

@@ -71,7 +71,7 @@ def trust(wish: Wish, *, server: str | None, sure: bool, only_show: bool) -> Non
         if not sure and not click.confirm("Do this?"):
             raise click.ClickException("Nothing was changed.")
         machine.begin(None if server else wish.data)
-        machine.apply(wanted(known.authority if server else _made(wish, known.names)))
+        machine.apply(wanted(known.authority if server else _made(wish, known)))
     click.echo("Done. `moorage trust --undo` takes all of it back.")
 
 
@@ -122,11 +122,15 @@ def _own(wish: Wish, trusted: Sequence[Trusted]) -> Known:
         )
 
 
-def _made(wish: Wish, names: Sequence[str]) -> Authority:
+def _made(wish: Wish, known: Known) -> Authority:
     """Make what is missing in the data folder; the server may run as the folder's owner, so all of it becomes that user's."""
     with as_owner_of(wish.data):
         wish.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return AuthorityFolder(wish.data / Settings.AUTHORITY).ensure(names, datetime.now(UTC))
+        made = AuthorityFolder(wish.data / Settings.AUTHORITY).ensure(known.names, datetime.now(UTC))
+    # The folder's owner may have changed it since it was shown.
+    if not set(made.permitted) <= {name.removeprefix("*.") for name in _permitted(known)}:
+        raise click.ClickException(f"The authority in {wish.data} is not the one that was shown.")
+    return made
 
 
 def _remove_authority(data: Path, *, was_made: bool) -> None:
@@ -144,8 +148,7 @@ def _show(wish: Wish, known: Known, changes: Sequence[Change]) -> None:
     else:
         click.echo(f"  trust the authority with the SHA-256 fingerprint {known.authority.fingerprint},")
         click.echo(f"  which ends on {known.authority.ends_at:%Y-%m-%d} and can certify {scope}:")
-    # Of an authority that there is, what it says of itself counts, not what was asked for.
-    for name in known.authority.permitted if known.authority else known.names:
+    for name in _permitted(known):
         click.echo(f"    {name}")
     if known.authority and known.lacks_certificate:
         click.echo(f"  have it certify {', '.join(known.names)}")
@@ -153,6 +156,11 @@ def _show(wish: Wish, known: Known, changes: Sequence[Change]) -> None:
         click.echo(f"  write {change.path} ({change.why})")
     if any(is_wildcard(name) for name in wish.names):
         click.echo("  A wildcard cannot stand in a hosts file: it needs a DNS record.")
+
+
+def _permitted(known: Known) -> tuple[str, ...]:
+    """Return what the authority may certify: of one that there is, what it says of itself counts, not what was asked for."""
+    return known.authority.permitted if known.authority else known.names
 
 
 def _fetched(server: str, names: tuple[str, ...]) -> Known:
