@@ -28,7 +28,7 @@ GO_ON_REQUEST := helm
 KUBELET_PROVIDER := k8s.io/cloud-provider-aws
 
 # What the slow tests run: a real Docker Engine, a real PostgreSQL, real clients. None of it is left running.
-TEST_PACKAGES := awscli docker.io iptables nftables containerd runc busybox-static skopeo postgresql iproute2 podman buildah curl systemd python3-venv
+TEST_PACKAGES := awscli docker.io iptables nftables containerd runc busybox-static skopeo postgresql iproute2 podman buildah curl systemd python3-venv sudo procps
 BENCH_PACKAGES := wrk
 # The peers of the benchmarks are unpacked, not installed: their packages would start services.
 BENCH_PEERS := docker-registry nginx

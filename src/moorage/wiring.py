@@ -28,6 +28,7 @@ from moorage.config import InvalidSettings, Settings
 from moorage.core.collection import Grace
 from moorage.core.identities import AccessKey
 from moorage.core.names import UploadId
+from moorage.core.trust import AUTHORITY_FILE
 from moorage.web.app import App
 from moorage.web.aws import iam, sts
 from moorage.web.aws.door import AwsDoor
@@ -63,7 +64,8 @@ def prepare(settings: Settings) -> FirstStart:
         )
     finally:
         database.close()
-    replace_file(settings.endpoint, settings.url.encode(), 0o600)
+    # A server that root started must not take from the folder's owner what `moorage env` reads.
+    replace_file(settings.endpoint, settings.url.encode(), 0o600, settings.data.stat())
     return FirstStart(key)
 
 
@@ -99,7 +101,7 @@ def build(settings: Settings) -> App:
         pools=pools,
         metrics=Metrics(),
         proxies=settings.proxies,
-        authority=settings.authority / "authority.pem",
+        authority=settings.authority / AUTHORITY_FILE,
         ready=lambda: _check(database, blobs.folder),
         close=[hot.close, database.close],
     )
@@ -163,4 +165,4 @@ def _write_key(path: Path, key: AccessKey) -> None:
         "AccessKeyId": key.id,
         "SecretAccessKey": key.secret,
     }
-    replace_file(path, json.dumps(document, indent=2).encode() + b"\n", 0o600)
+    replace_file(path, json.dumps(document, indent=2).encode() + b"\n", 0o600, path.parent.stat())

@@ -1,6 +1,5 @@
 """A box in which ``moorage serve`` has AWS's names, with TLS, and what its administrator needs there."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,15 +26,18 @@ def trust(box: Box, data: Path, *words: str) -> str:
 
 
 def trusted(box: Box) -> dict[str, str]:
-    """Return all files that trust may touch, with their contents; Java's store is made anew each time and holds the time."""
-    script = "find /etc /usr/local/share -type f -not -path '*/java/cacerts' -exec sha256sum {} + | sort -k2; find /etc -type d | sort"
-    return dict(_digests(box.run("sh", "-c", script).stdout))
+    """Return all that trust may touch: kinds, modes, owners, where links lead, and digests of files.
 
-
-def _digests(text: str) -> Iterator[tuple[str, str]]:
-    for line in text.splitlines():
+    Java's store is made anew each time and holds the time.
+    """
+    places = "find /etc /usr/local/share /var/lib/moorage* -not -path '*/java/cacerts'"
+    kinds = must(box, "sh", "-c", rf"{places} -printf '%p\t%y %m %u:%g %l\n' 2>/dev/null || true")
+    digests = must(box, "sh", "-c", f"{places} -type f -exec sha256sum {{}} + 2>/dev/null || true")
+    found = dict(line.split("\t", 1) for line in kinds.splitlines())
+    for line in digests.splitlines():
         digest, _, path = line.partition("  ")
-        yield (path or line, digest)
+        found[path] += f" {digest}"
+    return found
 
 
 @dataclass(frozen=True)

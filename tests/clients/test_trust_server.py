@@ -82,7 +82,7 @@ def test_another_machine_trusts_the_server_uses_it_by_name_and_forgets_it_again(
     assert "v1" in listed
     assert other.run("curl", "--silent", f"https://{REGISTRY}/readyz").returncode != 0
     assert trusted(other) == before
-    assert not any(data.iterdir())
+    assert not data.exists()
 
 
 def test_docker_of_another_machine_pulls_by_name(machines: Machines) -> None:
@@ -124,7 +124,45 @@ def test_without_a_word_of_yes_nothing_is_changed(machines: Machines) -> None:
 
     asked = other.run(moorage(), "trust", "--data", f"{other.folder}/asked", "--server", machines.url, REGISTRY)
 
-    assert asked.returncode != 0
+    assert f"write /etc/docker/certs.d/{REGISTRY}/ca.crt" in asked.stdout
+    assert "Do this? [y/N]: " in asked.stdout
+    assert asked.returncode == 1
+    assert trusted(other) == before
+
+
+def test_a_hosts_file_that_is_mounted_on_its_own_is_changed_and_taken_back(machines: Machines) -> None:
+    other, data = machines.other, machines.other.folder / "mounted"
+    must(other, "sh", "-c", "cp /etc/hosts /run/hosts && mount --bind /run/hosts /etc/hosts")
+    try:
+        before = trusted(other)
+        trust(other, data, REGISTRY, "--yes")
+        assert REGISTRY in must(other, "cat", "/etc/hosts")
+        trust(other, data, "--undo")
+        assert trusted(other) == before
+    finally:
+        must(other, "umount", "/etc/hosts")
+
+
+@pytest.mark.parametrize("words", [(REGISTRY, "--yes"), ("--undo",)], ids=["trust", "undo"])
+def test_what_the_systems_own_command_says_when_it_fails_is_shown(machines: Machines, words: tuple[str, ...]) -> None:
+    other, data = machines.other, machines.other.folder / "failing"
+    before = trusted(other)
+    command = other.folder / "failing-bin" / "update-ca-certificates"
+    command.parent.mkdir(exist_ok=True)
+    command.write_text("#!/bin/sh\necho cannot link >&2; exit 3\n")
+    command.chmod(0o755)
+    if "--undo" in words:
+        trust(other, data, REGISTRY, "--yes")
+
+    path = f"PATH={command.parent}:/usr/bin:/bin"
+    failed = other.run("env", path, moorage(), "trust", "--data", str(data), *words)
+
+    assert failed.returncode == 1
+    assert failed.stderr.splitlines() == [
+        f"Error: {command} failed with status 3: cannot link",
+        "`moorage trust --undo` takes back whatever was done.",
+    ]
+    trust(other, data, "--undo")
     assert trusted(other) == before
 
 

@@ -6,11 +6,12 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.clients.machines import REGISTRY, trusted
+from tests.clients.machines import REGISTRY, must, trusted
 from tests.clients.reader import Step, blocks, run_lines
 from tests.engines.box import Box
 from tests.engines.clients import NOWHERE
@@ -29,10 +30,12 @@ VERSIONS = {"1": str(CACHE / "awscli" / "bin"), "2": "/usr/bin"}
 
 
 def lines(version: str, build: str) -> tuple[list[str], list[str], list[str]]:
-    """Return the page's commands before the server starts, those with it, and the last one, which takes all back."""
+    """Return the page's commands before the server starts, those with it, and the last ones, which take all back."""
     wanted = blocks(PAGE.name, "", f"cli{version}", build)
-    commands = [line.removeprefix("sudo ") for block in wanted for line in block.splitlines()]
-    return commands[:1], commands[1:-1], commands[-1:]
+    commands = [line for block in wanted for line in block.splitlines()]
+    served = next(at for at, line in enumerate(commands) if line.startswith("eval "))
+    deleted = next(at for at, line in enumerate(commands) if "delete-repository" in line)
+    return commands[:served], commands[served : deleted + 1], commands[deleted + 1 :]
 
 
 def need_maven() -> None:
@@ -48,6 +51,35 @@ def box() -> Iterator[Box]:
         yield made
 
 
+@dataclass(frozen=True)
+class Walker:
+    """An ordinary user of the box, who may use Docker and sudo, at home in a folder that holds what the page needs."""
+
+    home: Path
+    being: tuple[str, ...]
+    """The words that start a command as that user."""
+
+
+def make_walker(box: Box) -> Walker:
+    """Add the user to the box; Python and Maven's plugins may be in root's home, which this user may enter there."""
+    found("sudo", remedy="apt-get install sudo")
+    home, script = (
+        box.folder / "walker",
+        """
+        chmod 711 "$1" && mkdir "$1/root" "$1/root.work"
+        mount -t overlay overlay -o "lowerdir=$HOME,upperdir=$1/root,workdir=$1/root.work" "$HOME" && chmod 755 "$HOME"
+        groupadd --force docker && useradd --create-home --home-dir "$2" --groups docker walker && mkdir -p /etc/sudoers.d
+        echo 'walker ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/walker && chmod 440 /etc/sudoers.d/walker
+    """,
+    )
+    must(box, "sh", "-ec", script, "walker", str(box.folder), str(home))
+    shutil.copy(ROOT / "README.md", home)
+    shutil.copytree(PROJECT, home / PROJECT.relative_to(ROOT), ignore=shutil.ignore_patterns("target"))
+    uid, gid = (must(box, "id", f"-{which}", "walker").strip() for which in "ug")
+    must(box, "chown", "-R", f"{uid}:{gid}", str(home))
+    return Walker(home, ("setpriv", f"--reuid={uid}", f"--regid={gid}", "--init-groups"))
+
+
 @pytest.mark.parametrize(
     ("version", "build"),
     [
@@ -56,12 +88,12 @@ def box() -> Iterator[Box]:
         pytest.param("2", "maven", marks=pytest.mark.client("maven")),
     ],
 )
-def test_the_walk_through_runs_letter_for_letter(version: str, build: str, box: Box, tmp_path: Path) -> None:
+def test_the_walk_through_runs_letter_for_letter_for_an_ordinary_user(version: str, build: str, box: Box) -> None:
+    walker = make_walker(box)
     if build == "maven":
         need_maven()
-    (tmp_path / "moorage-data").mkdir()
-    shutil.copy(ROOT / "README.md", tmp_path)
-    shutil.copytree(PROJECT, tmp_path / PROJECT.relative_to(ROOT), ignore=shutil.ignore_patterns("target"))
+        must(box, "cp", "-r", str(Path.home() / ".m2"), str(walker.home))
+        must(box, "chown", "-R", "walker:", str(walker.home / ".m2"))
     docker = box.start_docker()
     environment = plain_environment(
         AWS_CONFIG_FILE=NOWHERE,
@@ -70,10 +102,10 @@ def test_the_walk_through_runs_letter_for_letter(version: str, build: str, box: 
         AWS_PAGER="",
         PATH=f"{Path(moorage()).parent}:{VERSIONS[version]}:{os.environ['PATH']}",
         **docker,
-    )
+    ) | {"HOME": str(walker.home), "DOCKER_CONFIG": str(walker.home / ".docker")}
 
     def typed(commands: list[str]) -> list[Step]:
-        ran = run_lines(commands, tmp_path, environment, box.inside())
+        ran = run_lines(commands, walker.home, environment, [*box.inside(), *walker.being])
         wrong = [step for step in ran if (step.status != 0) != step.line.endswith("# is refused")]
         assert wrong == [], "\n".join([*(f"{step.line}\n{step.output}" for step in wrong), tail(box.log)])
         return ran
@@ -81,9 +113,9 @@ def test_the_walk_through_runs_letter_for_letter(version: str, build: str, box: 
     before = trusted(box)
     first, during, last = lines(version, build)
     typed(first)
-    words = re.search(r"^    sudo (moorage serve .*)$", PAGE.read_text(), re.MULTILINE)
+    words = re.search(r"^    (moorage serve .*)$", PAGE.read_text(), re.MULTILINE)
     assert words
-    box.start(["sh", "-c", f"cd {tmp_path} && exec {words[1]}"], environment)
+    box.start([*walker.being, "sh", "-c", f"cd {walker.home} && exec {words[1]}"], environment)
     curl = ["curl", "-fsS", f"https://{REGISTRY}/readyz"]
     assert wait_until(lambda: box.run(*curl).returncode == 0, seconds=30), tail(box.log)
     # The engine, a Go program, believes for five seconds what it has read of a hosts file.
@@ -98,3 +130,5 @@ def test_the_walk_through_runs_letter_for_letter(version: str, build: str, box: 
     created = next(step for step in steps if "create-repository" in step.line)
     assert json.loads(created.output)["repository"]["repositoryUri"] == f"{REGISTRY}/aws-ecr-usermgmt-restapi-mysql"
     assert trusted(box) == before
+    owners = must(box, "find", str(walker.home / "moorage-data"), "-printf", "%u\n")
+    assert set(owners.split()) == {"walker"}

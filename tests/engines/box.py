@@ -1,6 +1,6 @@
 """A machine of the tests' own inside this one: its own network, hosts file, engine folders and trust store.
 
-Processes are started in it with ``nsenter``, and what was written below ``/etc``, ``/usr/local/share`` and dpkg's folder goes with its folder.
+Processes are started in it with ``nsenter``, and what was written below ``/etc``, ``/usr/local/share`` and ``/var/lib`` goes with its folder.
 """
 
 import subprocess
@@ -12,9 +12,8 @@ from tests.engines.programs import found, plain_environment, tail, wait_until
 SETUP = """
 ip link set lo up
 mount --make-rprivate /
-# The last two are what the trust store's hooks write to on a Debian machine with Java.
-for part in etc usr/local/share var/lib/dpkg var/lib/ca-certificates-java; do
-  [ -d "/$part" ] || continue
+# In the last one is trust's journal, and what the trust store's hooks write to on a Debian machine with Java.
+for part in etc usr/local/share var/lib; do
   mkdir -p "$1/$part.up" "$1/$part.work"
   mount -t overlay overlay -o "lowerdir=/$part,upperdir=$1/$part.up,workdir=$1/$part.work" "/$part"
 done

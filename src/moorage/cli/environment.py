@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from moorage.config import Settings
+from moorage.core.trust import AUTHORITY_FILE
 
 REGION = "us-east-1"
 """The region, unless told."""
@@ -20,7 +21,7 @@ def client_environment(folder: Path, region: str) -> dict[str, str]:
         "AWS_DEFAULT_REGION": region,
         "AWS_REGION": region,
     }
-    authority = folder / Settings.AUTHORITY / "authority.pem"
+    authority = folder / Settings.AUTHORITY / AUTHORITY_FILE
     if authority.exists():
         variables["AWS_CA_BUNDLE"] = str(authority.absolute())
     return variables

@@ -27,6 +27,9 @@ from moorage.cli.options import (
 from moorage.cli.run import run
 from moorage.cli.tables import table
 from moorage.config import Settings
+from moorage.core.hosts import parse_host
+from moorage.core.names import Region, Registry
+from moorage.core.trust import Place, address_of, wanted
 
 as_json = click.option("--json", "as_json", is_flag=True, help="For programs.")
 
@@ -129,14 +132,14 @@ def env(config: Path | None, data: str | None, region: str, *, as_json: bool) ->
 @click.option("--server", metavar="URL", help="Trust the authority of the server at this URL instead of one's own.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--print", "only_show", is_flag=True, help="Only show what would change.")
-@click.option("--undo", is_flag=True, help="Take back what was changed.")
+@click.option("--undo", is_flag=True, help="Take back all that was changed on this machine.")
 @click.option("--root", type=click.Path(path_type=Path), default="/", hidden=True)
 def trust(
     config: Path | None,
     data: str | None,
     account: str | None,
     names: tuple[str, ...],
-    regions: tuple[str, ...],
+    regions: tuple[Region, ...],
     address: str | None,
     port: int,
     server: str | None,
@@ -149,7 +152,8 @@ def trust(
 ) -> None:
     """Let this machine reach the server by host names, with TLS: AWS's own names of the account, or those given.
 
-    Makes an authority that can certify those names and no other, and has the hosts file, the container engines and the system know it.
+    Makes an authority that can certify those names and what is below them, and no other, and has the hosts file, the container
+    engines and the system know it. Names of before stay.
 
     Example: sudo moorage trust --data /srv/moorage --region us-east-1
     """
@@ -160,17 +164,20 @@ def trust(
     if undo:
         work.undo(folder, root)
         return
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    where = address or (None if server else "127.0.0.1")
-    hosts_at = None if no_hosts or where is None else _ip(where)
-    wish = work.Wish(
-        folder,
-        work.wanted_names(folder, names, account_of(given), regions),
-        hosts_at,
-        port,
-        root,
-    )
+    registries = []
+    if not names:
+        owner = account_of(given) or work.first_account(folder)
+        registries = [Registry(owner, region) for region in regions]
+    at = address_of(None if address is None else _ip(address), elsewhere=server is not None, in_dns=no_hosts)
+    wish = work.Wish(folder, wanted([_host(name) for name in names], registries), Place(at, port), root)
     work.trust(wish, server=server, sure=yes, only_show=only_show)
+
+
+def _host(text: str) -> str:
+    host = parse_host(text)
+    if host is None:
+        raise click.UsageError(f"{text!r} is not a host name")
+    return host
 
 
 def _ip(text: str) -> str:

@@ -6,184 +6,206 @@ import ssl
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http.client import HTTPException
 from pathlib import Path
 
 import click
 
 from moorage.adapters.authority import AuthorityFolder, describe
+from moorage.adapters.files import as_owner_of
 from moorage.adapters.machine import Machine
 from moorage.config import Settings
-from moorage.core.hosts import aws_hosts, is_wildcard, parse_host
-from moorage.core.names import Registry, parse_account, parse_region
-from moorage.core.trust import AUTHORITY_PATH, Change, planned
+from moorage.core.hosts import is_wildcard
+from moorage.core.names import AccountId, parse_account
+from moorage.core.trust import AUTHORITY_PATH, Authority, Change, Place, Trusted, added, objection
 
-JOURNAL = "trust.json"
 _FETCH_SECONDS = 10
 _MOST_BYTES = 64 * 1024
+_TAKE_BACK = "`moorage trust --undo` takes back whatever was done."
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What the user asked for; ``address`` is None where the hosts file is to be left alone."""
+    """What the user asked for; ``place`` is where the names are reached."""
 
     data: Path
     names: tuple[str, ...]
-    address: str | None
-    port: int
+    place: Place
     root: Path
 
 
-def wanted_names(data: Path, names: Sequence[str], account: str | None, regions: Sequence[str]) -> tuple[str, ...]:
-    """Return the host names to trust: those given, or AWS's names of the account; raises UsageError."""
-    if names:
-        hosts = []
-        for name in names:
-            host = parse_host(name)
-            if host is None:
-                raise click.UsageError(f"{name!r} is not a host name")
-            hosts.append(host)
-        return tuple(hosts)
-    parsed = parse_account(account or _first_account(data))
-    if parsed is None:
-        raise click.UsageError(f"--account must be twelve digits, not {account!r}")
-    all_names: list[str] = []
-    for region in regions:
-        place = parse_region(region)
-        if place is None:
-            raise click.UsageError(f"--region {region!r} is not a region")
-        all_names += aws_hosts(Registry(parsed, place))
-    return tuple(dict.fromkeys(all_names))
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An authority as it is, None where it has yet to be made, under the key that it has or is to have, and what it lacks."""
+
+    authority: Authority | None
+    key: str
+    names: tuple[str, ...]
+    lacks_certificate: bool = False
 
 
 def trust(wish: Wish, *, server: str | None, sure: bool, only_show: bool) -> None:
     """Carry a wish out, after showing it and asking; raises ClickException."""
-    machine = Machine(wish.data / JOURNAL, wish.root)
-    known = _fetched(server) if server else _own_authority(wish)
+    with _told(wish.data):
+        machine = Machine(wish.root)
+        journal = machine.journal()
+        known = _fetched(server, wish.names) if server else _own(wish, journal.trusted)
 
-    def pending(authority: bytes) -> list[Change]:
-        engines, store = machine.engines(), machine.store()
-        return machine.pending(
-            planned(
-                authority=authority,
-                names=wish.names,
-                address=wish.address,
-                port=wish.port,
-                hosts=machine.hosts(),
-                engines=engines,
-                store=store,
+        def wanted(authority: Authority | None) -> list[Trusted]:
+            key, certificate = (authority.key, authority.certificate) if authority else (known.key, b"")
+            return added(journal.trusted, Trusted(key, certificate, dict.fromkeys(wish.names, wish.place)))
+
+        changes = machine.pending(wanted(known.authority))
+        if known.authority and not changes and not known.lacks_certificate and journal.finished:
+            click.echo(
+                f"Everything is trusted already: the authority with the SHA-256 fingerprint {known.authority.fingerprint}."
             )
-        )
-
-    changes = pending(known or b"")
-    if not changes:
-        said = f": the authority with the SHA-256 fingerprint {describe(known).fingerprint}" if known else ""
-        click.echo(f"Everything is trusted already{said}.")
-        return
-    _show(wish, changes, known)
-    if only_show:
-        return
-    if not sure and not click.confirm("Do this?"):
-        raise click.ClickException("Nothing was changed.")
-    store = machine.store()
-    try:
-        machine.apply(pending(known or _make(wish)), [store.command] if store else [])
-    except PermissionError as error:
-        raise click.ClickException(
-            f"{error.filename} can be changed by root only: run the same with sudo. `moorage trust --undo` takes back what was done."
-        ) from None
-    except subprocess.CalledProcessError as error:
-        raise click.ClickException(f"{error.cmd[0]} failed with status {error.returncode}.") from None
-    _give_back(wish.data)
+            return
+        _show(wish, known, changes)
+        if only_show:
+            return
+        if not sure and not click.confirm("Do this?"):
+            raise click.ClickException("Nothing was changed.")
+        machine.begin(None if server else wish.data)
+        machine.apply(wanted(known.authority if server else _made(wish, known)))
     click.echo("Done. `moorage trust --undo` takes all of it back.")
 
 
 def undo(data: Path, root: Path) -> None:
-    """Take back what was done, and the authority with it."""
-    try:
-        undone = Machine(data / JOURNAL, root).undo()
-    except PermissionError as error:
-        raise click.ClickException(f"{error.filename} can be changed by root only: run the same with sudo.") from None
-    for path in undone.restored:
-        click.echo(f"put back {path}")
-    for path in undone.left:
-        click.echo(f"left {path} alone: it was changed by somebody else since")
-    AuthorityFolder(data / Settings.AUTHORITY).remove()
+    """Take back what was done on this machine, and the authorities that were made for it."""
+    with _told(data):
+        machine = Machine(root)
+        journal = machine.journal()
+        undone = machine.undo()
+        for path in undone.restored:
+            click.echo(f"put back {path}")
+        for path in undone.left:
+            click.echo(f"left {path} alone: it was changed by somebody else since")
+        for folder, was_made in journal.data.items():
+            _remove_authority(Path(folder), was_made=was_made)
+        if not journal.files and not journal.data:
+            click.echo("There is nothing to take back.")
+        machine.forget()
 
 
-def _own_authority(wish: Wish) -> bytes | None:
-    """Return the certificate of this server's authority, or None where it has yet to be made or widened."""
-    folder = AuthorityFolder(wish.data / Settings.AUTHORITY)
-    known = folder.read()
-    return known.certificate if known is not None and set(wish.names) <= set(folder.names()) else None
+def first_account(data: Path) -> AccountId:
+    """Return the account that the server of a data folder has; raises UsageError where none has started yet."""
+    path = data / Settings.CREDENTIALS
+    with _told(data), as_owner_of(data):
+        try:
+            account = parse_account(json.loads(path.read_text())["Account"])
+        except FileNotFoundError:
+            raise click.UsageError(
+                f"{data} has no {Settings.CREDENTIALS} to read the account from: start `moorage serve` once, or say --account"
+            ) from None
+        except (ValueError, KeyError, TypeError):
+            account = None
+    if account is None:
+        raise click.ClickException(f"{path} names no account")
+    return account
 
 
-def _make(wish: Wish) -> bytes:
-    made = AuthorityFolder(wish.data / Settings.AUTHORITY).ensure(wish.names, datetime.now(UTC)).certificate
-    _give_back(wish.data)
+def _own(wish: Wish, trusted: Sequence[Trusted]) -> Known:
+    """Return the authority of the data folder, as far as it is good for the names that are wanted and those of before."""
+    folder, now = AuthorityFolder(wish.data / Settings.AUTHORITY), datetime.now(UTC)
+    with as_owner_of(wish.data):
+        there = folder.read()
+        key = there.key if there else ""
+        names = tuple(dict.fromkeys([*(name for one in trusted if one.key == key for name in one.places), *wish.names]))
+        authority = folder.authority_for(names, now)
+        return Known(
+            authority, key, tuple(dict.fromkeys([*folder.names(), *names])), folder.lacks_certificate(names, now)
+        )
+
+
+def _made(wish: Wish, known: Known) -> Authority:
+    """Make what is missing in the data folder; the server may run as the folder's owner, so all of it becomes that user's."""
+    with as_owner_of(wish.data):
+        wish.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        made = AuthorityFolder(wish.data / Settings.AUTHORITY).ensure(known.names, datetime.now(UTC))
+    # The folder's owner may have changed it since it was shown.
+    if not set(made.permitted) <= {name.removeprefix("*.") for name in _permitted(known)}:
+        raise click.ClickException(f"The authority in {wish.data} is not the one that was shown.")
     return made
 
 
-def _give_back(data: Path) -> None:
-    """Let the data folder's owner have what root made in it, for the server may run as that user."""
-    owner = data.stat()
-    for path in (data / JOURNAL, data / Settings.AUTHORITY, *(data / Settings.AUTHORITY).glob("*")):
-        if path.exists() and path.stat().st_uid != owner.st_uid:
-            os.chown(path, owner.st_uid, owner.st_gid)
+def _remove_authority(data: Path, *, was_made: bool) -> None:
+    with as_owner_of(data):
+        AuthorityFolder(data / Settings.AUTHORITY).remove()
+    if was_made and data.is_dir() and not any(data.iterdir()):
+        data.rmdir()
 
 
-def _show(wish: Wish, changes: Sequence[Change], authority: bytes | None) -> None:
+def _show(wish: Wish, known: Known, changes: Sequence[Change]) -> None:
     click.echo("Moorage would")
-    if authority is None:
-        click.echo(
-            f"  make an authority in {wish.data / Settings.AUTHORITY} that can certify these names and no other:"
-        )
+    scope = "these names and what is below them, and no other"
+    if known.authority is None:
+        click.echo(f"  make an authority in {wish.data / Settings.AUTHORITY} that can certify {scope}:")
     else:
-        known = describe(authority)
-        click.echo(f"  trust the authority with the SHA-256 fingerprint {known.fingerprint},")
-        click.echo(
-            f"  which ends on {known.ends_at:%Y-%m-%d} and can certify these names, those below them, and no other:"
-        )
-    # Of an authority that there is, what it says of itself counts, not what was asked for.
-    for name in wish.names if authority is None else describe(authority).permitted:
+        click.echo(f"  trust the authority with the SHA-256 fingerprint {known.authority.fingerprint},")
+        click.echo(f"  which ends on {known.authority.ends_at:%Y-%m-%d} and can certify {scope}:")
+    for name in _permitted(known):
         click.echo(f"    {name}")
+    if known.authority and known.lacks_certificate:
+        click.echo(f"  have it certify {', '.join(known.names)}")
     for change in changes:
         click.echo(f"  write {change.path} ({change.why})")
     if any(is_wildcard(name) for name in wish.names):
         click.echo("  A wildcard cannot stand in a hosts file: it needs a DNS record.")
 
 
-def _fetched(server: str) -> bytes:
-    """Return the authority of a server; raises ClickException."""
+def _permitted(known: Known) -> tuple[str, ...]:
+    """Return what the authority may certify: of one that there is, what it says of itself counts, not what was asked for."""
+    return known.authority.permitted if known.authority else known.names
+
+
+def _fetched(server: str, names: tuple[str, ...]) -> Known:
+    """Return the authority of a server; raises ClickException for one that is of no use for these names."""
     url = server.rstrip("/") + AUTHORITY_PATH
     if not url.startswith(("http://", "https://")):
         raise click.UsageError(f"--server must be a URL such as http://registry.example:4510, not {server!r}")
     try:
         with urllib.request.urlopen(url, timeout=_FETCH_SECONDS) as answer:  # noqa: S310 - the scheme was looked at above
             pem = answer.read(_MOST_BYTES)
-        describe(pem)
     except urllib.error.HTTPError as error:
         raise click.ClickException(f"{url} answered {error.code}: has `moorage trust` been run there?") from None
-    except urllib.error.URLError as error:
-        if isinstance(error.reason, ssl.SSLError):
+    except (OSError, ValueError, HTTPException) as error:
+        reason = getattr(error, "reason", error)
+        if isinstance(reason, ssl.SSLError):
             raise click.ClickException(
                 f"{url} is not trusted yet: name its http:// address, and compare the fingerprint"
             ) from None
-        raise click.ClickException(f"{url} cannot be reached: {error.reason}") from None
-    except OSError as error:
-        raise click.ClickException(f"{url} cannot be reached: {error}") from None
-    except ValueError:
-        raise click.ClickException(f"{url} is not a certificate of an authority") from None
-    return bytes(pem)
-
-
-def _first_account(data: Path) -> str:
+        raise click.ClickException(f"{url} cannot be reached: {str(reason).strip()}") from None
     try:
-        account: str = json.loads((data / Settings.CREDENTIALS).read_text())["Account"]
-    except FileNotFoundError:
-        raise click.UsageError(
-            f"{data} has no {Settings.CREDENTIALS} to read the account from: start `moorage serve` once, or say --account"
+        authority = describe(pem)
+    except ValueError as error:
+        raise click.ClickException(f"{url} {error}") from None
+    problem = objection(authority, names, datetime.now(UTC))
+    if problem:
+        raise click.ClickException(f"the authority of {server} {problem}")
+    return Known(authority, authority.key, names)
+
+
+@contextmanager
+def _told(data: Path) -> Iterator[None]:
+    """Say what went wrong on the machine, and how to go on."""
+    try:
+        yield
+    except OSError as error:
+        said = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        how = _TAKE_BACK
+        if isinstance(error, PermissionError) and os.geteuid() != 0:
+            # Root has another home, and so another data folder, and sudo another PATH.
+            how = f'As root it can be done, with the same words: sudo "$(command -v moorage)" trust --data {data}'
+        raise click.ClickException(f"{said}. {how}") from None
+    except subprocess.CalledProcessError as error:
+        said = (error.stderr or b"").decode(errors="replace").strip()
+        raise click.ClickException(
+            f"{error.cmd[0]} failed with status {error.returncode}: {said}\n{_TAKE_BACK}"
         ) from None
-    return account
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None

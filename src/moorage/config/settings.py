@@ -13,6 +13,7 @@ from moorage.config.certificates import Unusable, usable_pair
 from moorage.config.sources import Given, InvalidSettings
 from moorage.core.names import AccountId, RegistryNames
 from moorage.core.proxies import Proxies
+from moorage.core.trust import SERVER_FILE
 
 T = TypeVar("T")
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -154,7 +155,7 @@ def _tls(given: Mapping[str, Given], data: Path) -> Tls | None:
         raise InvalidSettings(f"{given['tls-key'].name} needs --tls-certificate, the certificate that it belongs to")
     if at is None:
         return None
-    certificate = certificate or data / Settings.AUTHORITY / "server.pem"
+    certificate = certificate or data / Settings.AUTHORITY / SERVER_FILE
     if not certificate.exists():
         raise InvalidSettings(
             f"{given['tls-listen'].name} needs a certificate: "

@@ -1,14 +1,21 @@
-"""What trusting an authority changes on a machine, as values: shown first, then carried out, and taken back byte for byte."""
+"""What trusting authorities changes on a machine, as values: shown first, then carried out, and taken back byte for byte."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 
-from moorage.core.hosts import is_wildcard, with_block
-from moorage.core.names import registry_of_host
+from moorage.core.hosts import aws_hosts, is_wildcard, may_be_registry, with_block
+from moorage.core.names import Registry
 
-AUTHORITY_PATH = "/moorage/authority.pem"
+AUTHORITY_FILE = "authority.pem"
+"""The authority's certificate, in the authority's folder."""
+SERVER_FILE = "server.pem"
+"""The server's certificate and key, there too."""
+AUTHORITY_PATH = f"/moorage/{AUTHORITY_FILE}"
 """Where a server shows its authority to other machines."""
 
+HERE = "127.0.0.1"
 HOSTS = "/etc/hosts"
 DOCKER = "/etc/docker"
 CONTAINERD = "/etc/containerd"
@@ -28,6 +35,48 @@ STORES = (
 )
 """Debian's and its relatives'; Fedora's and its relatives'."""
 
+_paths = re.compile(
+    "|".join(
+        [
+            re.escape(HOSTS),
+            rf"(?:{DOCKER}|{CONTAINERD})/certs\.d/[a-z0-9][a-z0-9.:-]*/(?:ca\.crt|hosts\.toml)",
+            *(rf"{re.escape(store.folder)}/moorage(?:-[0-9]+)?\.crt" for store in STORES),
+        ]
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """An authority: its certificate in PEM, the SHA-256 of its DER form, which key it has, and what it may certify until when."""
+
+    certificate: bytes
+    fingerprint: str
+    key: str
+    permitted: tuple[str, ...]
+    ends_at: datetime
+
+    def permits(self, name: str) -> bool:
+        """Tell whether it may certify a name: one that is permitted or below such a one (RFC 5280, section 4.2.1.10)."""
+        return any(f".{name.removeprefix('*.')}".endswith(f".{one}") for one in self.permitted)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a name is reached: the address that the hosts file gives it, None where it is in DNS, and the registry's port."""
+
+    address: str | None
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trusted:
+    """An authority that a machine trusts, told apart by its key, and the names that this was asked for."""
+
+    key: str
+    certificate: bytes
+    places: Mapping[str, Place]
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -38,39 +87,90 @@ class Change:
     why: str
 
 
-def planned(
-    *,
-    authority: bytes,
-    names: Sequence[str],
-    address: str | None,
-    port: int,
-    hosts: str,
-    engines: Sequence[str],
-    store: Store | None,
-) -> list[Change]:
-    """Return what trusting ``authority`` (PEM) for the registries called ``names`` changes.
+def wanted(hosts: Sequence[str], registries: Iterable[Registry]) -> tuple[str, ...]:
+    """Return the names to trust: those that were given, else AWS's names of the registries."""
+    return tuple(dict.fromkeys(hosts or [host for registry in registries for host in aws_hosts(registry)]))
 
-    ``hosts`` is the hosts file's text, which gets the names at ``address`` where one is given; ``engines`` are the folders of the
-    container engines there are.
+
+def address_of(given: str | None, *, elsewhere: bool, in_dns: bool) -> str | None:
+    """Return where the hosts file puts the names: this machine, unless told, and nowhere for names that DNS knows or a server elsewhere."""
+    if in_dns:
+        return None
+    return given or (None if elsewhere else HERE)
+
+
+def objection(authority: Authority, names: Sequence[str], now: datetime) -> str | None:
+    """Return why an authority is of no use for these names, or None."""
+    if authority.ends_at <= now:
+        return f"ended on {authority.ends_at:%Y-%m-%d}"
+    refused = [name for name in names if not authority.permits(name)]
+    return f"cannot certify {', '.join(refused)}, only {', '.join(authority.permitted)}" if refused else None
+
+
+def added(known: Sequence[Trusted], new: Trusted) -> list[Trusted]:
+    """Return what is trusted with ``new`` besides.
+
+    The names of before stay, but for those that another authority is now asked for. An authority that was widened takes the
+    place of the same one before; one that has lost all names keeps its place, for the machine goes on trusting it.
+    """
+    others = [replace(one, places=_without(one.places, new.places)) if one.key != new.key else one for one in known]
+    if all(one.key != new.key for one in others):
+        return [*others, new]
+    return [replace(new, places={**one.places, **new.places}) if one.key == new.key else one for one in others]
+
+
+def _without(places: Mapping[str, Place], taken: Iterable[str]) -> dict[str, Place]:
+    return {name: place for name, place in places.items() if name not in taken}
+
+
+def planned(*, trusted: Sequence[Trusted], hosts: bytes, engines: Sequence[str], store: Store | None) -> list[Change]:
+    """Return the files of a machine that trusts these authorities.
+
+    ``hosts`` is the hosts file as it is; ``engines`` are the folders of the container engines there are.
     """
     changes = []
-    if address is not None:
-        changes.append(Change(HOSTS, with_block(hosts, address, names).encode(), f"the names, at {address}"))
-    # Of AWS's names only some are registries; of one's own any may be.
-    registries = [name for name in names if registry_of_host(name)] or names
-    for name in registries:
-        if is_wildcard(name):
-            continue
-        host = name if port == 443 else f"{name}:{port}"  # noqa: PLR2004 - what https means where no port is named
-        if DOCKER in engines:
-            changes.append(Change(f"{DOCKER}/certs.d/{host}/ca.crt", authority, "for Docker"))
-        if CONTAINERD in engines:
-            folder = f"{CONTAINERD}/certs.d/{host}"
-            # Said twice: after a refusal of the host containerd asks the server, which it takes for another one.
-            known = f'ca = "{folder}/ca.crt"\n'
-            mirror = f'server = "https://{host}"\n{known}\n[host."https://{host}"]\n  {known}'
-            changes.append(Change(f"{folder}/ca.crt", authority, "for containerd"))
-            changes.append(Change(f"{folder}/hosts.toml", mirror.encode(), "for containerd"))
+    lines = [
+        (place.address, name)
+        for one in trusted
+        for name, place in one.places.items()
+        if place.address and not is_wildcard(name)
+    ]
+    known = with_block(hosts, lines)
+    if known != hosts:
+        at = ", ".join(dict.fromkeys(address for address, _ in lines))
+        changes.append(Change(HOSTS, known, f"the names, at {at}" if at else "without the names"))
+    for one in trusted:
+        for name, place in one.places.items():
+            if may_be_registry(name) and not is_wildcard(name):
+                changes += _for_engines(one.certificate, name, place.port, engines)
     if store:
-        changes.append(Change(f"{store.folder}/moorage.crt", authority, "for all programs of this machine"))
+        for number, one in enumerate(trusted, 1):
+            file = "moorage.crt" if number == 1 else f"moorage-{number}.crt"
+            changes.append(Change(f"{store.folder}/{file}", one.certificate, "for all programs of this machine"))
     return changes
+
+
+def _for_engines(authority: bytes, name: str, port: int, engines: Sequence[str]) -> list[Change]:
+    changes = []
+    host = name if port == 443 else f"{name}:{port}"  # noqa: PLR2004 - what https means where no port is named
+    if DOCKER in engines:
+        changes.append(Change(f"{DOCKER}/certs.d/{host}/ca.crt", authority, "for Docker"))
+    if CONTAINERD in engines:
+        folder = f"{CONTAINERD}/certs.d/{host}"
+        # Said twice: after a refusal of the host containerd asks the server, which it takes for another one.
+        known = f'ca = "{folder}/ca.crt"\n'
+        mirror = f'server = "https://{host}"\n{known}\n[host."https://{host}"]\n  {known}'
+        changes.append(Change(f"{folder}/ca.crt", authority, "for containerd"))
+        changes.append(Change(f"{folder}/hosts.toml", mirror.encode(), "for containerd"))
+    return changes
+
+
+def may_change(path: str) -> bool:
+    """Tell whether a plan can hold that path: a file that says what to take back is not believed any other."""
+    return _paths.fullmatch(path) is not None
+
+
+def commands(paths: Iterable[str]) -> list[tuple[str, ...]]:
+    """Return the commands that read what was changed in a system's trust store."""
+    changed = list(paths)
+    return [store.command for store in STORES if any(path.startswith(f"{store.folder}/") for path in changed)]
