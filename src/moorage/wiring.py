@@ -54,10 +54,11 @@ def prepare(settings: Settings) -> FirstStart:
     The key is in its file before its row is committed, so a start that is cut short cannot leave an account without a key.
     """
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    blobs = DiskBlobs(settings.blobs)
     database = SqlDatabase(settings.database, connections=1)
     try:
         database.migrate()
-        _claim(DiskBlobs(settings.blobs), database.secret(SECRET, secrets.token_bytes(32)))
+        _claim(blobs, database.secret(SECRET, secrets.token_bytes(32)))
         identities = Identities(database, Guard())
         key = identities.bootstrap(
             settings.account, datetime.now(UTC), keep=lambda made: _write_key(settings.credentials, made)
