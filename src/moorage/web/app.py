@@ -228,7 +228,7 @@ class App:
             return error_answer(403, "DENIED", "The URL has expired or was not signed by this registry")
         except Refused as error:
             return refusal(error)
-        return await self._blobs.serve(layer, headers.get(b"range"))
+        return await self._blobs.serve(layer, headers)
 
 
 class _Counting:
