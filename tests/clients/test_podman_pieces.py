@@ -1,14 +1,13 @@
 """podman pushes layers as zstd:chunked, and then fetches of an image only the files that it has not."""
 
 import random
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
+from tests.clients.figures import counted
 from tests.clients.registry import OCI_MANIFEST, digest_of
 from tests.engines.podman import Podman
 from tests.engines.server import Server
@@ -41,11 +40,7 @@ def push(podman: Podman, name: str, context: Path, changed: range) -> bytes:
 
 def sent(server: Server) -> float:
     """Return how many bytes the registry has sent by now."""
-    with urllib.request.urlopen(f"{server.url}/metrics", timeout=10) as answer:
-        families = text_string_to_metric_families(answer.read().decode())
-    samples = [sample for family in families for sample in family.samples]
-    wanted = ("moorage_sent_bytes_total", "registry")
-    return sum(each.value for each in samples if (each.name, each.labels.get("door")) == wanted)
+    return counted(server, "moorage_sent_bytes_total", door="registry")
 
 
 def said(podman: Podman, name: str) -> str:

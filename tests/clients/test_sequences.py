@@ -1,4 +1,4 @@
-"""What clients do that cannot be had here, or do too seldom to be caught at it: their requests, in our own words.
+"""What clients do that are not at hand in each run, or do it too seldom to be caught at it: their requests, in our own words.
 
 Each test is a conversation as that client holds it, on one connection where the client keeps one.
 """
