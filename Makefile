@@ -23,9 +23,21 @@ GO_regctl := github.com/regclient/regclient/cmd/regctl@v0.11.7
 GO_docker-credential-ecr-login := github.com/awslabs/amazon-ecr-credential-helper/ecr-login/cli/docker-credential-ecr-login@v0.12.0
 GO_helm := helm.sh/helm/v3/cmd/helm@v3.22.0
 GO_conformance := github.com/opencontainers/distribution-spec/conformance@v0.0.0-20260831232431-97274622c111
+CONTAINERD := github.com/containerd/containerd/v2/cmd
+GO_containerd := $(foreach program,containerd ctr,$(CONTAINERD)/$(program)@v2.4.2)
+GO_dockerd := github.com/moby/moby/v2/cmd/dockerd@v2.0.0-beta.24
+GO_crictl := sigs.k8s.io/cri-tools/cmd/crictl@v1.34.0
+GO_cosign := github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3
+GO_buildx := github.com/docker/buildx/cmd/buildx@v0.38.2
 GO_SLOW := crane oras regctl docker-credential-ecr-login
-GO_ON_REQUEST := helm
-KUBELET_PROVIDER := k8s.io/cloud-provider-aws
+GO_ON_REQUEST := helm containerd dockerd crictl cosign buildx
+
+# go install refuses a module that replaces others, so these are built from modules made here: MODULE_<name> and its programs.
+MODULE_ecr-credential-provider := k8s.io/cloud-provider-aws@v1.37.1
+PROGRAMS_ecr-credential-provider := k8s.io/cloud-provider-aws/cmd/ecr-credential-provider
+MODULE_buildkit := github.com/moby/buildkit@v0.34.2
+PROGRAMS_buildkit := github.com/moby/buildkit/cmd/buildkitd github.com/moby/buildkit/cmd/buildctl
+MODULES_ON_REQUEST := ecr-credential-provider buildkit
 
 # What the slow tests run: a real Docker Engine, a real PostgreSQL, real clients. None of it is left running.
 TEST_PACKAGES := awscli docker.io iptables nftables containerd runc busybox-static skopeo postgresql iproute2 podman buildah curl systemd python3-venv sudo procps
@@ -62,8 +74,8 @@ fast-tests: .venv/.dev ## the tests that need nothing but Python
 	$(BIN)/pytest -m "not slow and not on_request" -n $(JOBS)
 
 # What the tests with real engines and clients need, and what those need besides that are run on request.
-SLOW_NEED := .venv/.dev .cache/awscli/.ready $(GO_SLOW:%=.cache/.go-%) .cache/.aws-sdk-go .cache/.aws-sdk-js .cache/.maven .cache/wheels/.ready .cache/ansible/.ready .cache/peers/.ready debian-test
-CLIENTS_NEED := $(GO_ON_REQUEST:%=.cache/.go-%) .cache/.ecr-credential-provider
+SLOW_NEED := .venv/.dev .cache/awscli/.ready .cache/sdks/.ready $(GO_SLOW:%=.cache/.go-%) .cache/.aws-sdk-go .cache/.aws-sdk-js .cache/.maven .cache/wheels/.ready .cache/ansible/.ready .cache/peers/.ready debian-test
+CLIENTS_NEED := $(GO_ON_REQUEST:%=.cache/.go-%) $(MODULES_ON_REQUEST:%=.cache/.module-%)
 
 slow-tests: $(SLOW_NEED) ## the tests with real engines and clients
 	$(BIN)/pytest -m slow -n $(JOBS) --durations=5
@@ -107,10 +119,15 @@ clean: ## remove what these targets made, except the data of make serve
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
-# The AWS CLI and moto pin libraries of their own, hence an environment each.
+# The AWS CLI, moto and the SDKs pin libraries of their own, hence an environment each.
 .cache/awscli/.ready: requirements-awscli.txt | .venv/bin/python
 	"$(PYTHON)" -m venv .cache/awscli
 	.cache/awscli/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-awscli.txt
+	@touch $@
+
+.cache/sdks/.ready: requirements-sdks.txt | .venv/bin/python
+	"$(PYTHON)" -m venv .cache/sdks
+	.cache/sdks/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-sdks.txt
 	@touch $@
 
 .cache/moto/.ready: requirements-bench.txt | .venv/bin/python
@@ -139,15 +156,13 @@ clean: ## remove what these targets made, except the data of make serve
 	  CGO_ENABLED=0 GOTOOLCHAIN=local GOBIN="$(CURDIR)/.cache/bin" go install $(GO_$*); then touch $@; \
 	else echo "$* was not built (it needs Go 1.26 or newer), so its tests will fail" >&2; fi
 
-# go install refuses a module that replaces others, so this one is built from a module made here.
-.cache/.ecr-credential-provider: Makefile
-	@rm -rf .cache/ecr-credential-provider && mkdir -p .cache/bin .cache/ecr-credential-provider
-	@if ! command -v go >/dev/null; then echo "go is missing, so there is no ecr-credential-provider and its tests will fail" >&2; \
-	elif cd .cache/ecr-credential-provider && GOTOOLCHAIN=local go mod init moorage.invalid/ecr-credential-provider && \
-	  GOTOOLCHAIN=local go get $(KUBELET_PROVIDER)@v1.37.1 && \
-	  CGO_ENABLED=0 GOTOOLCHAIN=local go build -mod=mod -o ../bin/ $(KUBELET_PROVIDER)/cmd/ecr-credential-provider; \
-	then touch ../.ecr-credential-provider; \
-	else echo "ecr-credential-provider was not built (it needs Go 1.26 or newer), so its tests will fail" >&2; fi
+.cache/.module-%: Makefile
+	@rm -rf .cache/$* && mkdir -p .cache/bin .cache/$*
+	@if ! command -v go >/dev/null; then echo "go is missing, so there is no $* and its tests will fail" >&2; \
+	elif echo "go build $(MODULE_$*)" && cd .cache/$* && GOTOOLCHAIN=local go mod init moorage.invalid/$* && \
+	  GOTOOLCHAIN=local go get $(MODULE_$*) && \
+	  CGO_ENABLED=0 GOTOOLCHAIN=local go build -mod=mod -o ../bin/ $(PROGRAMS_$*); then touch ../.module-$*; \
+	else echo "$* was not built (it needs Go 1.26 or newer), so its tests will fail" >&2; fi
 
 # The modules are made here, not kept in the repository: what they hold is of the registry that they came from.
 .cache/.aws-sdk-go: Makefile

@@ -382,6 +382,9 @@ class Blobs(Protocol):
     def chunks(self, key: UploadId, start: int, end: int) -> Generator[bytes]:
         """Yield the bytes from ``start`` up to and without ``end``."""
 
+    def pieces(self, key: UploadId, spans: Sequence[tuple[int, int]]) -> Generator[bytes]:
+        """Yield the bytes of several ranges, one after the other; none of what is yielded is of two of them."""
+
     def delete(self, key: UploadId) -> None:
         """Delete bytes; absent is not an error."""
 

@@ -45,6 +45,7 @@ WITHOUT_A_RIGHT = {
     "Images.note_pulls": "follows a pull that was allowed",
     "Layers.signed": "the signed URL is the proof",
     "Layers.chunks": "reads a layer that the caller was given",
+    "Layers.pieces": "the same",
     "Uploads.drop": "throws away what the same request has sent",
 }
 

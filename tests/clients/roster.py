@@ -61,6 +61,16 @@ def sdk_for_javascript() -> str:
     return str(json.loads(package.read_text())["version"])
 
 
+def in_sdks(package: str) -> Callable[[], str]:
+    """The version of a package in the environment of the SDKs."""
+
+    def ask() -> str:
+        places = [str(each) for each in (CACHE / "sdks" / "lib").glob("python*/site-packages")]
+        return next((each.version for each in metadata.distributions(name=package, path=places)), "")
+
+    return ask
+
+
 PLAIN = "Without TLS each command wants"
 CLIENTS = [
     Client("aws 1", says("aws", "--version", at=[CACHE / "awscli" / "bin"]), "`moorage env` is all that it needs."),
@@ -75,9 +85,40 @@ CLIENTS = [
         "aws-sdk-js", sdk_for_javascript, "AWS's SDK for JavaScript, version 3. `moorage env` is all that it needs."
     ),
     Client("docker", says("docker", "--version", at=SYSTEM), "Speaks plain HTTP to `localhost` of itself."),
+    Client(
+        "moby",
+        built("dockerd"),
+        "Docker's engine as it is built today, which keeps images in containerd's store. Speaks plain HTTP to `localhost` of itself.",
+    ),
+    Client(
+        "docker-py",
+        in_sdks("docker"),
+        "Docker's SDK for Python, with Docker's engine; what it logs in with, the engine uses.",
+    ),
     Client("podman", says("podman", "--version", at=SYSTEM), f"{PLAIN} `--tls-verify=false`."),
     Client("buildah", says("buildah", "--version", at=SYSTEM), f"{PLAIN} `--tls-verify=false`."),
     Client("containerd", says("containerd", "--version", at=SYSTEM), "Goes by what its `hosts.toml` says."),
+    Client(
+        "containerd 2",
+        built("containerd"),
+        "Fetches the pieces of a layer side by side where `concurrent_layer_fetch_buffer` says so. Goes by what its `hosts.toml` says.",
+    ),
+    Client(
+        "crictl",
+        built("crictl"),
+        "Asks containerd 2 as kubelet does. The password is given with `--creds`, or held by a header in `hosts.toml`.",
+    ),
+    Client(
+        "buildkit",
+        built("buildctl"),
+        "Speaks plain HTTP to `localhost` of itself. Like ECR the registry refuses a cache in the old form (`image-manifest=false`).",
+    ),
+    Client("buildx", built("buildx"), "With buildkit as a remote builder, and with Docker's engine of today."),
+    Client(
+        "cosign",
+        built("cosign"),
+        "Speaks plain HTTP to `localhost` of itself. Tried with keys of its own, without a log: signatures as referrers and as tags.",
+    ),
     Client(
         "skopeo", says("skopeo", "--version", at=SYSTEM), f"{PLAIN} `--tls-verify=false`, or its `--src` and `--dest`."
     ),
@@ -87,6 +128,7 @@ CLIENTS = [
         "Speaks plain HTTP to `localhost` of itself, else with `--insecure`.",
     ),
     Client("oras", says("oras", "version", at=BUILT), f"{PLAIN} `--plain-http`; `copy` has one for either side."),
+    Client("oras-py", in_sdks("oras"), "oras' SDK for Python. Without TLS it is told `insecure=True`."),
     Client(
         "regctl",
         says("regctl", "version", at=BUILT),

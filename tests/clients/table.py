@@ -29,6 +29,9 @@ SPELLED = {
     "awss": "AWS's",
     "cli": "CLI",
     "dockerfile": "Dockerfile",
+    "dockers": "Docker's",
+    "ecr": "ECR",
+    "sdk": "SDK",
     "tls": "TLS",
     "url": "URL",
 }

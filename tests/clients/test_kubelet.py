@@ -1,6 +1,7 @@
 """The program that kubelet asks for the password of a registry with AWS's name."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,9 @@ def test_kubelet_keeps_the_password_for_half_of_the_time_that_it_is_valid(named:
 
     told = json.loads(tool(command, home=tmp_path, stdin=REQUEST, more=aws_environment(named)).stdout)
 
-    assert (told["cacheKeyType"], told["cacheDuration"]) == ("Registry", "6h0m0s")
+    # It is counted from when the answer was read, which on a busy machine is a second or more after it was given.
+    assert told["cacheKeyType"] == "Registry"
+    assert re.fullmatch(r"6h0m0s|5h59m5\ds", told["cacheDuration"])
 
 
 def test_kubelet_gets_nothing_with_a_wrong_key(named: Server, tmp_path: Path) -> None:

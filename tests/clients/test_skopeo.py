@@ -23,6 +23,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.client("skopeo")]
 
 Skopeo = Callable[..., str]
 PLAIN = "--tls-verify=false"
+NOTE = "application/vnd.moorage.note.v1"
 TO_PLAIN, FROM_PLAIN = "--dest-tls-verify=false", "--src-tls-verify=false"
 
 
@@ -143,6 +144,51 @@ def test_skopeo_copies_an_index_with_all_its_images(
     assert registry.must(200, "GET", f"/v2/{repository}/manifests/many").body == index
     for child in children.values():
         assert registry.must(200, "GET", f"/v2/{repository}/manifests/{digest_of(child)}").body == child
+
+
+def test_skopeo_copies_an_index_with_what_refers_to_its_images(
+    run: Skopeo, base: str, layout: Layout, registry: Registry, repository: str
+) -> None:
+    """It knows nothing of referrers: what is an entry of the index, as buildkit has it, is copied and then listed."""
+    image = layout.image("amd64", {"file": b"content"})
+    note, config = layout.add(b"a note"), layout.add(b"{}")
+    attached = layout.add(image_manifest(config, note, subject=descriptor(OCI_MANIFEST, image), artifactType=NOTE))
+    entries = [descriptor(OCI_MANIFEST, each) for each in (image, attached)]
+    index = layout.add(json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}).encode())
+
+    run("copy", "--all", "--preserve-digests", TO_PLAIN, layout.name(OCI_INDEX, index), f"{base}:many")
+
+    listed = json.loads(registry.must(200, "GET", f"/v2/{repository}/referrers/{digest_of(image)}").body)
+    assert [(each["digest"], each["artifactType"]) for each in listed["manifests"]] == [(digest_of(attached), NOTE)]
+
+
+def test_skopeo_brings_every_tag_of_a_repository_to_another_one(
+    run: Skopeo, base: str, server: Server, registry: Registry, repository: str, ecr: Any
+) -> None:
+    pushed = {tag: registry.push(repository, tag, seed=tag) for tag in ("v1", "v2", "latest")}
+    mirror = f"mirror/{repository.partition('/')[2]}"
+    ecr.create_repository(repositoryName=mirror)
+
+    words = ("sync", "--all", "--preserve-digests", FROM_PLAIN, TO_PLAIN, "--src", "docker", "--dest", "docker")
+    run(*words, base.removeprefix("docker://"), f"{server.host}/mirror")
+
+    for tag, manifest in pushed.items():
+        assert registry.must(200, "GET", f"/v2/{mirror}/manifests/{tag}").body == manifest
+
+
+def test_skopeo_keeps_a_repository_in_a_folder_and_brings_it_back(
+    run: Skopeo, base: str, server: Server, registry: Registry, repository: str, tmp_path: Path
+) -> None:
+    pushed = {tag: registry.push(repository, tag, seed=tag) for tag in ("v1", "v2")}
+    folder, parent = str(tmp_path / "kept"), f"{server.host}/{repository.rpartition('/')[0]}"
+    run("sync", FROM_PLAIN, "--src", "docker", "--dest", "dir", base.removeprefix("docker://"), folder)
+    for manifest in pushed.values():
+        registry.must(202, "DELETE", f"/v2/{repository}/manifests/{digest_of(manifest)}")
+
+    run("sync", "--preserve-digests", TO_PLAIN, "--src", "dir", "--dest", "docker", folder, parent)
+
+    for tag, manifest in pushed.items():
+        assert registry.must(200, "GET", f"/v2/{repository}/manifests/{tag}").body == manifest
 
 
 def test_skopeo_deletes_an_image(run: Skopeo, base: str, registry: Registry, repository: str) -> None:

@@ -115,6 +115,26 @@ def test_bytes_come_in_chunks_of_bounded_size(blobs: DiskBlobs) -> None:
     assert [len(chunk) for chunk in blobs.chunks(KEY, 0, len(BYTES))] == [CHUNK, CHUNK, len(BYTES) - 2 * CHUNK]
 
 
+def test_several_ranges_are_read_in_their_order_and_no_chunk_is_of_two(blobs: DiskBlobs) -> None:
+    put(blobs, BYTES)
+    spans = [(CHUNK, 2 * CHUNK + 1), (0, 3), (3, 5), (7, 7), (len(BYTES) - 1, len(BYTES))]
+
+    chunks = list(blobs.pieces(KEY, spans))
+
+    assert [len(chunk) for chunk in chunks] == [CHUNK, 1, 3, 2, 1]
+    assert b"".join(chunks) == b"".join(BYTES[start:end] for start, end in spans)
+
+
+def test_what_reads_several_ranges_reads_on_after_the_bytes_were_deleted(blobs: DiskBlobs) -> None:
+    put(blobs, BYTES)
+    chunks = blobs.pieces(KEY, [(0, 3), (5, 9)])
+    first = next(chunks)
+
+    blobs.delete(KEY)
+
+    assert first + b"".join(chunks) == BYTES[:3] + BYTES[5:9]
+
+
 def test_a_reader_that_stops_early_leaves_no_file_open(blobs: DiskBlobs) -> None:
     put(blobs, BYTES)
     before = open_files()

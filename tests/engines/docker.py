@@ -11,11 +11,12 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from tests.engines.programs import Missing, found, plain_environment, run, tail, wait_until
+from tests.engines.programs import CACHE, Missing, found, plain_environment, run, tail, wait_until
 
 START_SECONDS = 30
 STOP_SECONDS = 3  # enough for it to unmount its layers; a container that ignores SIGTERM would make it wait for 10
@@ -34,11 +35,17 @@ exec "$@"
 class DockerEngine:
     """One dockerd, and Debian's docker client pointed at it; the client's logins stay in a folder of the engine's."""
 
+    remedy = REMEDY
+    places: Sequence[Path] = ()
+    drivers: Sequence[str] = ("overlay2", "vfs")
+    variables: Mapping[str, str] = {}
+
     def __init__(self) -> None:
         if not _may_make_namespaces():
             raise Missing("a Docker Engine needs CAP_SYS_ADMIN for its mounts and containers: run the tests as root")
-        self._dockerd = found("dockerd", remedy=REMEDY)
-        for needed in ("containerd", "runc", "unshare", "mount"):
+        self._dockerd = found("dockerd", remedy=self.remedy, also_in=self.places)
+        found("containerd", remedy=self.remedy, also_in=self.places)
+        for needed in ("runc", "unshare", "mount"):
             found(needed, remedy=REMEDY)
         # Debian's client by its full path: one elsewhere on PATH may be too new for this engine.
         self._client = found("docker", remedy=REMEDY, also_in=[Path("/usr/bin")])
@@ -53,7 +60,8 @@ class DockerEngine:
         """Start it, with overlay2 where the filesystem allows it, and return once it answers."""
         for part in ("run", "etc", "config"):
             (self.folder / part).mkdir()
-        for self.driver in ("overlay2", "vfs"):
+        for driver in self.drivers:
+            self.driver = driver
             self._launch()
             if wait_until(self._ready, seconds=START_SECONDS, alive=self._alive, pause=0.05):
                 return self
@@ -101,13 +109,14 @@ class DockerEngine:
             *("--pidfile", str(self.folder / "pid")),
             *("--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false"),
         ]
+        path = [*map(str, self.places), os.environ.get("PATH", os.defpath), "/usr/sbin:/sbin:/usr/bin:/bin"]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*namespaces, "sh", "-ec", BOUND, "engine", str(self.folder), *engine],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=plain_environment(PATH=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin:/usr/bin:/bin"),
+                env=plain_environment(PATH=os.pathsep.join(path), **self.variables),
                 start_new_session=True,
             )
 
@@ -137,6 +146,16 @@ class DockerEngine:
 def _children(pid: int) -> list[int]:
     path = Path(f"/proc/{pid}/task/{pid}/children")
     return [int(child) for child in path.read_text().split()] if path.exists() else []
+
+
+class Moby(DockerEngine):
+    """Docker's engine of today, which Debian has not: it keeps images in containerd 2, and speaks to registries with its words."""
+
+    remedy = "make clients builds it with Go 1.26 or newer; install Go first"
+    places = (CACHE / "bin",)
+    drivers = ("overlayfs", "native")
+    # Debian's client is older than what this engine wants to hear of itself.
+    variables: Mapping[str, str] = {"DOCKER_MIN_API_VERSION": "1.41"}
 
 
 def _may_make_namespaces() -> bool:

@@ -20,16 +20,29 @@ events_logger = "file"
 runtime = "runc"
 """
 POLICY = '{"default": [{"type": "insecureAcceptAnything"}]}'
+# A layer that is zstd:chunked is fetched in pieces, those that another layer has already are left out.
+PIECES = """
+[storage]
+driver = "overlay"
+runroot = "/run/containers/storage"
+graphroot = "/var/lib/containers/storage"
+[storage.options]
+pull_options = {enable_partial_images = "true", use_hard_links = "false", ostree_repos = ""}
+"""
 INSECURE = '[[registry]]\nlocation = "{}"\ninsecure = true\n'
 
 
 class Podman:
-    """One store of images that podman and buildah share; ``insecure`` are registries that are spoken to in plain HTTP."""
+    """One store of images that podman and buildah share; ``insecure`` are registries that are spoken to in plain HTTP.
 
-    def __init__(self, *insecure: str) -> None:
+    With ``pieces`` it fetches of a layer only what it has not.
+    """
+
+    def __init__(self, *insecure: str, pieces: bool = False) -> None:
         self._programs = {name: found(name, remedy=REMEDY) for name in ("podman", "buildah", "conmon", "runc")}
         self._busybox = found("busybox", remedy="apt-get install busybox-static")
         self._insecure = insecure
+        self._pieces = pieces
         self._apart = Apart("/run", "/var/lib", "/etc/containers")
 
     def __enter__(self) -> Self:
@@ -37,6 +50,8 @@ class Podman:
         etc = self._apart.folder / "etc" / "containers"
         (etc / "containers.conf").write_text(SETTINGS)
         (etc / "policy.json").write_text(POLICY)
+        if self._pieces:
+            (etc / "storage.conf").write_text(PIECES)
         (etc / "registries.conf").write_text("".join(INSECURE.format(each) for each in self._insecure))
         return self
 

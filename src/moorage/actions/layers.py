@@ -1,6 +1,6 @@
 """What a caller may ask of layers, the blobs of images."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 
 from moorage.actions.access import Guard
 from moorage.actions.steps import found, locked
@@ -108,3 +108,7 @@ class Layers:
     def chunks(self, layer: Layer, start: int, end: int) -> Generator[bytes]:
         """Yield the bytes of a layer from ``start`` up to and without ``end``."""
         return self._blobs.chunks(layer.key, start, end)
+
+    def pieces(self, layer: Layer, spans: Sequence[tuple[int, int]]) -> Generator[bytes]:
+        """Yield the bytes of several ranges of a layer, one after the other; none of what is yielded is of two of them."""
+        return self._blobs.pieces(layer.key, spans)

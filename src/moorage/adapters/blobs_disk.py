@@ -87,14 +87,20 @@ class DiskBlobs:
 
     def chunks(self, key: UploadId, start: int, end: int) -> Generator[bytes]:
         """Yield the bytes from ``start`` up to and without ``end``."""
+        return self.pieces(key, [(start, end)])
+
+    def pieces(self, key: UploadId, spans: Sequence[tuple[int, int]]) -> Generator[bytes]:
+        """Yield the bytes of several ranges, one after the other; none of what is yielded is of two of them."""
         file = os.open(self.location(key), os.O_RDONLY | os.O_CLOEXEC)
         try:
-            while start < end:
-                chunk = os.pread(file, min(CHUNK, end - start), start)
-                if not chunk:
-                    return
-                start += len(chunk)
-                yield chunk
+            for start, end in spans:
+                at = start
+                while at < end:
+                    chunk = os.pread(file, min(CHUNK, end - at), at)
+                    if not chunk:
+                        return
+                    at += len(chunk)
+                    yield chunk
         finally:
             os.close(file)
 

@@ -4,11 +4,10 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from moorage.actions.layers import Layers
 from moorage.core.downloads import PREFIX, read_path
@@ -17,7 +16,7 @@ from moorage.core.proxies import Client, Proxies
 from moorage.core.trust import AUTHORITY_PATH
 from moorage.web.aws.door import AwsDoor, AwsRequest, refuse
 from moorage.web.aws.errors import Malformed, RequestTooLarge
-from moorage.web.http import Answer, BodyTooLarge, ClientGone, Receive, Scope, Send, read_body, send_answer
+from moorage.web.http import Answer, BodyTooLarge, ClientGone, Incoming, Receive, Scope, Send, read_body, send_answer
 from moorage.web.metrics import CONTENT_TYPE, Metrics
 from moorage.web.oci.blobs import Blobs
 from moorage.web.oci.door import OciDoor, OciRequest
@@ -87,7 +86,9 @@ class App:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
-            await self._serve(scope, receive, send)
+            incoming = Incoming(receive)
+            await self._serve(scope, incoming, send)
+            await incoming.drop_rest(scope["headers"])
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:
@@ -101,34 +102,33 @@ class App:
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve(self, scope: Scope, incoming: Incoming, send: Send) -> None:
         started = time.perf_counter()
         request_id = _new_request_id()
-        counting = _Counting(receive)
         self._see_through_proxies(scope)
         method, raw_path = scope["method"], scope["raw_path"]
         door, answer = "", None
         try:
             if _is_registry(raw_path):
-                door, answer = "registry", await self._registry(scope, counting, request_id)
+                door, answer = "registry", await self._registry(scope, incoming, request_id)
             elif raw_path == b"/" and method != "GET":
-                door, answer = "aws", await self._api(scope, counting, request_id)
+                door, answer = "aws", await self._api(scope, incoming, request_id)
             else:
                 door, answer = "operator", await self._other(scope)
-            await send_answer(counting, send, _named(answer, request_id), head=method == "HEAD")
+            await send_answer(incoming, send, _named(answer, request_id), head=method == "HEAD")
         except ClientGone:
             _access.info("%s %s client gone", method, _shown(raw_path), extra={"request_id": request_id})
             # Nobody reads this, unless the client closed one half only, or is there still and broke the body's framing.
-            await send_answer(counting, send, _named(_cut_short(scope, request_id), request_id))
+            await send_answer(incoming, send, _named(_cut_short(scope, request_id), request_id))
         except Exception:
             _log.exception("unexpected failure", extra={"request_id": request_id})
             if answer is None:
                 answer = Answer(status=500, headers=[*_PLAIN], body=b"An unexpected failure\n")
-                await send_answer(counting, send, _named(answer, request_id), head=method == "HEAD")
+                await send_answer(incoming, send, _named(answer, request_id), head=method == "HEAD")
             else:
                 raise
         finally:
-            self._account(scope, door, answer, time.perf_counter() - started, counting.received, request_id)
+            self._account(scope, door, answer, time.perf_counter() - started, incoming.received, request_id)
 
     def _see_through_proxies(self, scope: Scope) -> None:
         """Put the client in the place of the proxy that speaks for it, for whatever reads the scope from here on."""
@@ -241,20 +241,7 @@ class App:
             return error_answer(403, "DENIED", "The URL has expired or was not signed by this registry")
         except Refused as error:
             return refusal(error)
-        return await self._blobs.serve(layer, headers.get(b"range"))
-
-
-class _Counting:
-    """Counts the bytes of a request's body as they come in."""
-
-    def __init__(self, receive: Receive) -> None:
-        self._receive = receive
-        self.received = 0
-
-    async def __call__(self) -> MutableMapping[str, Any]:
-        message = await self._receive()
-        self.received += len(message.get("body", b""))
-        return message
+        return await self._blobs.serve(layer, headers)
 
 
 def _aws_request(scope: Scope, request_id: str) -> AwsRequest:

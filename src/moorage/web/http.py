@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, MutableMapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,10 @@ Headers = list[tuple[bytes, bytes]]
 
 BODY_SECONDS = 60
 """How long the next bytes of a body may take to arrive; what waits for them holds an upload or memory."""
+
+DROPPED_BYTES = 64 * 1024 * 1024
+DROPPED_SECONDS = 5
+"""How much is taken in, and for how long, of a body that was answered before its end."""
 
 
 class BodyTooLarge(Exception):
@@ -35,6 +39,38 @@ class Answer:
     headers: Headers = field(default_factory=list)
     body: bytes | AsyncGenerator[bytes] = b""
     operation: str = ""
+
+
+class Incoming:
+    """A request's body as it comes in: counted, and dropped where nobody wants the rest of it."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._ended = False
+        self.received = 0
+
+    async def __call__(self) -> MutableMapping[str, Any]:
+        """Return what comes next."""
+        message = await self._receive()
+        self.received += len(message.get("body", b""))
+        self._ended = not message.get("more_body", False)
+        return message
+
+    async def drop_rest(self, headers: Headers) -> None:
+        """Take in what still comes of a body that is answered already, within limits.
+
+        A client that first sends all and then listens would otherwise find the connection reset, and never hear why it
+        was refused (RFC 9112, section 9.6). One that waits to be asked for its body sends none.
+        """
+        given = dict(headers)
+        sends = given.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in given
+        if not sends or b"expect" in given:
+            return
+        left = DROPPED_BYTES
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DROPPED_SECONDS):
+                while left > 0 and not self._ended:
+                    left -= len((await self()).get("body", b""))
 
 
 async def read_body(receive: Receive, limit: int) -> bytes:

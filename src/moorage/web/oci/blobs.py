@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator
+import os
+from collections.abc import AsyncGenerator, Generator, Mapping
 from typing import TYPE_CHECKING
 
 from moorage.actions.layers import CHECK, DOWNLOAD, Layers
@@ -14,11 +15,14 @@ from moorage.core.names import RepositoryName
 from moorage.core.uploads import Layer
 from moorage.web.http import Answer, Headers
 from moorage.web.oci.errors import API_VERSION
-from moorage.web.oci.requests import Route, Unsatisfiable, byte_range, digest, is_unknown_algorithm, repository
+from moorage.web.oci.ranges import Parts, Unsatisfiable, byte_ranges, content_range
+from moorage.web.oci.requests import Route, digest, is_unknown_algorithm, repository
 from moorage.web.pools import Pools
 
 if TYPE_CHECKING:
     from moorage.web.oci.door import OciRequest  # the door imports this module
+
+OCTETS = (b"content-type", b"application/octet-stream")
 
 
 class Blobs:
@@ -31,11 +35,11 @@ class Blobs:
     async def head(self, _request: OciRequest, call: Call, route: Route) -> Answer:
         """Tell whether the repository holds a blob, and how many bytes it has."""
         layer = await self._layer(call, route, CHECK)
-        return Answer(status=200, headers=[*_headers(layer), (b"content-length", str(layer.size).encode())])
+        return Answer(status=200, headers=[*_headers(layer), OCTETS, (b"content-length", str(layer.size).encode())])
 
     async def get(self, request: OciRequest, call: Call, route: Route) -> Answer:
-        """Serve a blob, or a range of it."""
-        return await self.serve(await self._layer(call, route, DOWNLOAD), request.headers.get(b"range"))
+        """Serve a blob, or ranges of it."""
+        return await self.serve(await self._layer(call, route, DOWNLOAD), request.headers)
 
     async def delete(self, _request: OciRequest, call: Call, route: Route) -> Answer:
         """Delete a blob that no image of the repository refers to."""
@@ -51,28 +55,32 @@ class Blobs:
             layer = await self._pools.rows(self._layers.one, call, name, wanted, action)
         return layer
 
-    async def serve(self, layer: Layer, wanted: bytes | None) -> Answer:
-        """Return the bytes of a layer, or those of a Range header.
+    async def serve(self, layer: Layer, asked: Mapping[bytes, bytes]) -> Answer:
+        """Return the bytes of a layer, or those that a request's headers ask for.
 
         They are open before it is said that they come: from then on a collection takes nothing away from who reads.
         """
         headers = _headers(layer)
+        # If-Range names a version that nobody was told, so it is another one (RFC 9110, section 13.1.5).
+        wanted = None if b"if-range" in asked else asked.get(b"range")
         try:
-            part = byte_range(wanted, layer.size)
+            spans = byte_ranges(wanted, layer.size)
         except Unsatisfiable:
             return Answer(status=416, headers=[*headers, (b"content-range", f"bytes */{layer.size}".encode())])
-        if part is None:
-            headers.append((b"content-length", str(layer.size).encode()))
-            return Answer(status=200, headers=headers, body=await self._body(layer, 0, layer.size))
-        start, end = part
-        headers.append((b"content-length", str(end - start).encode()))
-        headers.append((b"content-range", f"bytes {start}-{end - 1}/{layer.size}".encode()))
-        return Answer(status=206, headers=headers, body=await self._body(layer, start, end))
+        if spans is None:
+            return await self._stream(200, [*headers, OCTETS], layer.size, self._layers.chunks(layer, 0, layer.size))
+        if len(spans) == 1:
+            start, end = spans[0]
+            headers += [OCTETS, (b"content-range", content_range(spans[0], layer.size))]
+            return await self._stream(206, headers, end - start, self._layers.chunks(layer, start, end))
+        parts = Parts(spans, layer.size, os.urandom(16).hex())
+        headers.append((b"content-type", parts.media_type))
+        return await self._stream(206, headers, parts.length(), parts.body(self._layers.pieces(layer, spans)))
 
-    async def _body(self, layer: Layer, start: int, end: int) -> AsyncGenerator[bytes]:
-        chunks = self._layers.chunks(layer, start, end)
+    async def _stream(self, status: int, headers: Headers, length: int, chunks: Generator[bytes]) -> Answer:
         first = await self._pools.bytes(next, chunks, b"")
-        return self._sent(chunks, first, end - start - len(first))
+        headers.append((b"content-length", str(length).encode()))
+        return Answer(status=status, headers=headers, body=self._sent(chunks, first, length - len(first)))
 
     async def _sent(self, chunks: Generator[bytes], chunk: bytes, left: int) -> AsyncGenerator[bytes]:
         """Read one chunk ahead of the one that is being sent; ``left`` counts the bytes after it."""
@@ -103,7 +111,6 @@ def _wanted(call: Call, name: RepositoryName, route: Route) -> Digest:
 def _headers(layer: Layer) -> Headers:
     return [
         API_VERSION,
-        (b"content-type", b"application/octet-stream"),
         (b"docker-content-digest", layer.digest.encode()),
         (b"accept-ranges", b"bytes"),
         (b"x-content-type-options", b"nosniff"),

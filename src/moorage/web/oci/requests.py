@@ -1,4 +1,4 @@
-"""What the registry door reads from a request: its route, its range, its paging."""
+"""What the registry door reads from a request: its route, the place of a chunk, its paging."""
 
 import re
 from dataclasses import dataclass
@@ -159,7 +159,6 @@ def next_link(path: str, size: int, last: str, artifact_type: str | None = None)
 
 
 _content_range = re.compile(rb"(?:bytes[ =])?([0-9]{1,18})-([0-9]{1,18})(?:/.*)?")
-_range = re.compile(rb"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
 
 def content_range(value: bytes | None) -> tuple[int, int] | None:
@@ -170,27 +169,3 @@ def content_range(value: bytes | None) -> tuple[int, int] | None:
     if not found or int(found[2]) < int(found[1]):
         raise InvalidParameter("Content-Range", "must be of the form '<first byte>-<last byte>'")
     return int(found[1]), int(found[2])
-
-
-class Unsatisfiable(Exception):
-    """A range of bytes that do not exist."""
-
-
-def byte_range(value: bytes | None, size: int) -> tuple[int, int] | None:
-    """Return start and end (exclusive) of a single range; None where the whole is to be sent (RFC 9110, section 14.2).
-
-    Raises Unsatisfiable for a range that begins beyond the end of the bytes, or beyond its own.
-    """
-    found = _range.fullmatch(value.strip()) if value else None
-    if not found or not (found[1] or found[2]):
-        return None
-    if not found[1]:
-        length = min(int(found[2]), size)
-        if length == 0:
-            raise Unsatisfiable
-        return size - length, size
-    start = int(found[1])
-    end = min(int(found[2]) + 1, size) if found[2] else size
-    if start >= end:
-        raise Unsatisfiable
-    return start, end
