@@ -65,8 +65,7 @@ def prepare(settings: Settings) -> FirstStart:
         )
     finally:
         database.close()
-    # A server that root started must not take from the folder's owner what `moorage env` reads.
-    replace_file(settings.endpoint, settings.url.encode(), 0o600, settings.data.stat())
+    replace_file(settings.endpoint, settings.url.encode(), 0o600)
     return FirstStart(key)
 
 
@@ -166,4 +165,4 @@ def _write_key(path: Path, key: AccessKey) -> None:
         "AccessKeyId": key.id,
         "SecretAccessKey": key.secret,
     }
-    replace_file(path, json.dumps(document, indent=2).encode() + b"\n", 0o600, path.parent.stat())
+    replace_file(path, json.dumps(document, indent=2).encode() + b"\n", 0o600)

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click import ClickException
 from click.testing import CliRunner, Result
 
 from moorage.adapters.blobs_disk import DiskBlobs
 from moorage.cli.main import main
+from moorage.cli.upkeep import refuse_other_users
 from tests.clients.people import admin, client, login_password
 from tests.clients.registry import Registry, digest_of
 from tests.contracts.written import KEY
@@ -95,7 +97,18 @@ def test_nobody_but_the_owner_touches_the_store(store: Path, monkeypatch: pytest
     refused = collect(store)
 
     assert refused.exit_code == 1
-    assert f"{store} is of the user {owner}: sudo -u {owner} moorage ... --data {store}" in refused.output
+    assert f'sudo -u {owner} "$(command -v moorage)" collect --data {store}' in refused.output
+
+
+def test_a_new_folder_of_roots_is_anybodys_who_may_write_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.chown(tmp_path, 0, 0)
+    monkeypatch.setattr(os, "geteuid", lambda: 4510)
+
+    refuse_other_users(tmp_path, "serve")
+
+    (tmp_path / "blobs").mkdir()
+    with pytest.raises(ClickException):
+        refuse_other_users(tmp_path, "serve")
 
 
 @pytest.mark.slow

@@ -16,8 +16,6 @@ from click.testing import CliRunner, Result
 
 from moorage.adapters.authority import AUTHORITY_LIFE, AuthorityFolder
 from moorage.cli.main import main
-from moorage.config import gather, read_settings
-from moorage.wiring import prepare
 
 NOBODY = 65534
 ACCOUNT = "180789647333"
@@ -486,14 +484,3 @@ def test_a_link_in_somebodys_folder_leads_root_nowhere(people: Place) -> None:
 
     assert {path.name: path.read_bytes() for path in prey.iterdir()} == {"server.pem": b"untouched"}
     assert (prey / "server.pem").stat().st_uid == 0
-
-
-@pytest.mark.slow
-def test_a_server_that_root_starts_in_somebodys_folder_leaves_them_what_env_reads(people: Place) -> None:
-    people.data.mkdir()
-    os.chown(people.data, NOBODY, NOBODY)
-
-    prepare(read_settings(gather({"data": str(people.data)}, {}, None), people.folder))
-
-    for name in ("endpoint", "credentials.json"):
-        assert (people.data / name).stat().st_uid == NOBODY

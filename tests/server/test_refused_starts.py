@@ -15,6 +15,8 @@ from tests.server.serving import refusal
 
 pytestmark = pytest.mark.slow
 
+NOBODY = 65534
+
 
 def serve(data: Path, *args: str) -> tuple[int, str]:
     """Return the refusal of a server of that folder on a free port."""
@@ -166,6 +168,23 @@ def test_a_data_folder_of_a_newer_release_is_refused_and_left_alone(own_server: 
     assert (status, sentence.split(": ")[0]) == (1, "The database is of a later release of Moorage")
     assert {path.name: path.read_bytes() for path in own_server.data.glob("*.*")} == kept
     assert (own_server.data / "credentials.json").read_bytes() == key
+
+
+@pytest.mark.parametrize("below", [".", "blobs"])
+def test_root_does_not_serve_the_folder_of_somebody_else_and_says_how_it_is_done(below: str, tmp_path: Path) -> None:
+    (tmp_path / "blobs").mkdir()
+    if below == ".":
+        (tmp_path / "blobs").rmdir()
+    os.chown(tmp_path / below, NOBODY, NOBODY)
+
+    assert serve(tmp_path) == (
+        1,
+        (
+            f"{tmp_path} belongs to the user nobody, who could not read what another user writes there. Run this as nobody: "
+            f'sudo -u nobody "$(command -v moorage)" serve --data {tmp_path} (in a container: --user {NOBODY})'
+        ),
+    )
+    assert not (tmp_path / "moorage.db").exists()
 
 
 # --- the database -------------------------------------------------------------------------------------------------------

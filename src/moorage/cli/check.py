@@ -31,7 +31,7 @@ def check(config: Path | None, *, digests: bool, repair: bool, as_json: bool, **
     from moorage.wiring import upkeep  # noqa: PLC0415 - the database's library takes a moment; --help need not wait
 
     settings = server_settings(gathered(config, options))
-    refuse_other_users(settings.data)
+    refuse_other_users(settings.data, "check")
     wrong = mended = 0
     try:
         with upkeep(settings) as store:

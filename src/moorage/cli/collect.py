@@ -34,7 +34,7 @@ def collect(config: Path | None, *, dry_run: bool, as_json: bool, **options: str
     from moorage.wiring import upkeep  # noqa: PLC0415 - the database's library takes a moment; --help need not wait
 
     settings = server_settings(gathered(config, options))
-    refuse_other_users(settings.data)
+    refuse_other_users(settings.data, "collect")
     now, tally = datetime.now(UTC), Tally()
     try:
         with upkeep(settings) as store:

@@ -37,8 +37,10 @@ def _run(settings: Settings) -> int:
     # Imported after the environment of the metrics is set.
     from moorage.cli.collect import Collector  # noqa: PLC0415 - see above
     from moorage.cli.logs import logging_config  # noqa: PLC0415 - see above
+    from moorage.cli.upkeep import refuse_other_users  # noqa: PLC0415 - see above
     from moorage.wiring import prepare  # noqa: PLC0415 - see above
 
+    refuse_other_users(settings.data, "serve")
     try:
         made = prepare(settings)
     except Exception as error:

@@ -1,7 +1,8 @@
-"""What the commands share that see to a whole store."""
+"""What the commands share that work on a whole store."""
 
 import os
 import pwd
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,38 @@ from moorage.core.collection import Unused
 from moorage.core.inspection import Finding
 
 
-def refuse_other_users(data: Path) -> None:
-    """Refuse to touch the store as anybody but its owner: files that this made the server could not write to."""
-    if data.exists() and (owner := data.stat().st_uid) != os.geteuid():
-        name = pwd.getpwuid(owner).pw_name
-        raise click.ClickException(f"{data} is of the user {name}: sudo -u {name} moorage ... --data {data}")
+def refuse_other_users(data: Path, command: str) -> None:
+    """Refuse to work on a store as anybody but its owner, who could not read the files that this made.
+
+    The owner is whoever made the bytes' folder. Before there is one, a data folder of root's is open to whoever may write to it:
+    so are the volumes that an orchestrator of containers makes.
+    """
+    owner = _owner(data / "blobs")
+    if owner is None and (owner := _owner(data)) == 0:
+        return
+    if owner not in (None, os.geteuid()):
+        name = _name(owner)
+        raise click.ClickException(
+            f"{data} belongs to the user {name}, who could not read what another user writes there. Run this as {name}: "
+            f'sudo -u {shlex.quote(name)} "$(command -v moorage)" {command} --data {shlex.quote(str(data))} '
+            f"(in a container: --user {owner})"
+        )
+
+
+def _owner(folder: Path) -> int | None:
+    """Return whose a folder is, or None where it is not there or not to be seen."""
+    try:
+        return folder.stat().st_uid
+    except OSError:
+        return None
+
+
+def _name(user: int) -> str:
+    """Return a user as sudo takes it; one of a container may have no name here."""
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return f"#{user}"
 
 
 def named(thing: Unused | Finding) -> str:
