@@ -172,6 +172,9 @@ class UploadRows(Protocol):
     def remove(self, upload: UploadId) -> None:
         """Forget an upload."""
 
+    def count(self, owner: str) -> int:
+        """Return how many uploads a user has open."""
+
     def abandoned(self, before: datetime, after: str, limit: int) -> list[Unused]:
         """Return up to ``limit`` uploads that nothing came for since ``before``, those after an id."""
 

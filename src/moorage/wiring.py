@@ -73,11 +73,18 @@ def build(settings: Settings) -> App:
     blobs = DiskBlobs(settings.blobs)
     guard = Guard()
     identities = Identities(database, guard)
-    repositories = Repositories(database, guard)
+    repositories = Repositories(database, guard, settings.quotas)
     hot = SqlHotReads(database)
-    images = Images(database, hot, guard)
+    images = Images(database, hot, guard, settings.quotas)
     layers = Layers(database, hot, blobs, guard, Grace(settings.keep_unused))
-    uploads = Uploads(database, blobs, guard, new_id=lambda: UploadId(str(uuid.uuid4())), now=lambda: datetime.now(UTC))
+    uploads = Uploads(
+        database,
+        blobs,
+        guard,
+        new_id=lambda: UploadId(str(uuid.uuid4())),
+        now=lambda: datetime.now(UTC),
+        quotas=settings.quotas,
+    )
     pools = Pools(inline=database.is_sqlite)
     ecr = Ecr(
         repositories=repositories,

@@ -2,7 +2,6 @@ from datetime import timedelta
 
 import pytest
 
-from moorage.core import images as core_images
 from moorage.core.digests import SHA256, SHA512, digest_of
 from moorage.core.errors import (
     AccessDenied,
@@ -18,9 +17,10 @@ from moorage.core.errors import (
     TooManyImages,
     TooManyTagsOnImage,
 )
-from moorage.core.images import ImageId
+from moorage.core.images import ImageId, TagStatus
 from moorage.core.manifests import OCI_MANIFEST
 from moorage.core.names import RepositoryName, Tag
+from moorage.core.quotas import Quotas
 from moorage.core.repositories import Mutability, TagMutability
 from tests.actions.desk import Desk, at, by_digest, by_tag, refusal
 from tests.contracts.rows import AT, descriptor, image, index
@@ -32,11 +32,11 @@ NONE = RepositoryName("team/none")
 # --- putting ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_put_that_is_wrong_in_every_way_is_refused_in_ecrs_order(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_put_that_is_wrong_in_every_way_is_refused_in_ecrs_order(desk: Desk) -> None:
     frozen = desk.repository("frozen", mutability=TagMutability(Mutability.IMMUTABLE))
     desk.push(frozen, "first", "v1")
     good = image("second", "layer of second")
-    monkeypatch.setattr(core_images, "MAX_IMAGES", 1)
+    full = desk.beside(Quotas(images=1))
     stranger = desk.someone()
     said = [
         refusal(lambda: desk.put(NONE, b"{", "v1", digest=NOWHERE, call=stranger)),
@@ -48,9 +48,8 @@ def test_a_put_that_is_wrong_in_every_way_is_refused_in_ecrs_order(desk: Desk, m
     desk.parts(frozen, "second", "layer of second")
     said += [
         refusal(lambda: desk.put(frozen, good, "v1", digest=good.digest)),
-        refusal(lambda: desk.put(frozen, good, "v2", digest=good.digest)),
+        refusal(lambda: full.put(frozen, good, "v2", digest=good.digest)),
     ]
-    monkeypatch.setattr(core_images, "MAX_IMAGES", 2)
 
     assert said == [
         AccessDenied,
@@ -162,10 +161,8 @@ def test_a_change_of_mutability_acts_on_the_next_put(desk: Desk, app: Repository
     assert desk.put(app, two, "v1").changed
 
 
-def test_an_image_has_so_many_tags_and_no_more(
-    desk: Desk, app: RepositoryName, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(core_images, "MAX_TAGS", 2)
+def test_an_image_has_so_many_tags_and_no_more(desk: Desk, app: RepositoryName) -> None:
+    desk = desk.beside(Quotas(tags=2))
     pushed = desk.push(app, "one", "v1", "v2")
 
     with pytest.raises(TooManyTagsOnImage, match=r"'v3'.* which is '2'"):
@@ -230,7 +227,7 @@ def test_a_pull_is_noted_once_an_hour(desk: Desk, app: RepositoryName) -> None:
 def test_describing_and_listing_are_no_pulls_and_getting_is_one(desk: Desk, app: RepositoryName) -> None:
     desk.push(app, "one", "v1")
     later = at(desk.admin, AT + timedelta(days=1))
-    desk.images.pairs(later, app, core_images.TagStatus.ANY, (0, ""), 10)
+    desk.images.pairs(later, app, TagStatus.ANY, (0, ""), 10)
     [before] = desk.images.describe(later, app, [by_tag("v1")])
     desk.images.get(later, app, [by_tag("v1")])
     [after] = desk.images.describe(later, app, [by_tag("v1")])

@@ -21,6 +21,7 @@ from moorage.core.errors import (
 from moorage.core.images import FoundImages, Image, ImageFailure, ImageId, Served, TagStatus, plan_put, removed_tags
 from moorage.core.manifests import INDEXES, Manifest, parse_manifest
 from moorage.core.names import RepositoryName, Tag
+from moorage.core.quotas import ECR, Quotas
 from moorage.core.repositories import Repository
 from moorage.ports import Database, HotReads, Transaction
 
@@ -50,10 +51,11 @@ class Got:
 class Images:
     """Actions on images; each raises AccessDenied without the right to it, and RepositoryNotFound."""
 
-    def __init__(self, database: Database, hot: HotReads, guard: Guard) -> None:
+    def __init__(self, database: Database, hot: HotReads, guard: Guard, quotas: Quotas = ECR) -> None:
         self._database = database
         self._hot = hot
         self._guard = guard
+        self._quotas = quotas
 
     def put(
         self,
@@ -80,7 +82,8 @@ class Images:
                 raise parsed
             if digest is not None and digest != parsed.digest:
                 raise ImageDigestDoesNotMatch(digest, name, call.registry.account)
-            plan = plan_put(repository, tx.images.shelf(repository, parsed, tags), parsed, tags, sparse=sparse)
+            shelf = tx.images.shelf(repository, parsed, tags)
+            plan = plan_put(repository, shelf, parsed, tags, quotas=self._quotas, sparse=sparse)
             if plan.add:
                 tx.images.add(repository, parsed, plan.size, call.at)
             for tag in plan.move_tags:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from moorage.config.sources import Given, InvalidSettings
 from moorage.core.names import AccountId, RegistryNames, parse_account
+from moorage.core.quotas import MIB, Quotas
 
 T = TypeVar("T")
 
@@ -51,6 +52,7 @@ class Settings:
     json_logs: bool
     log_requests: str
     sparse: bool
+    quotas: Quotas
     tls: Tls | None
 
     @property
@@ -103,6 +105,7 @@ def read_settings(given: Mapping[str, Given], home: Path) -> Settings:
         json_logs=_read(given["log-format"], _one_of("plain", "json")) == "json",
         log_requests=_read(given["log-requests"], _one_of("all", "changes", "none")),
         sparse=_read(given["sparse-manifests"], _switch),
+        quotas=_quotas(given),
         tls=_tls(given, data),
     )
 
@@ -137,6 +140,17 @@ def _read(value: Given, parse: Callable[[str], T]) -> T:
 
 def _read_if(value: Given, parse: Callable[[str], T]) -> T | None:
     return None if value.text is None else _read(value, parse)
+
+
+def _quotas(given: Mapping[str, Given]) -> Quotas:
+    return Quotas(
+        repositories=_read(given["max-repositories"], _count),
+        images=_read(given["max-images"], _count),
+        tags=_read(given["max-tags"], _count),
+        layer=_read(given["max-layer-size"], _count) * MIB,
+        parts=_read(given["max-layer-parts"], _count),
+        uploads=_read(given["max-uploads"], _count),
+    )
 
 
 def _tls(given: Mapping[str, Given], data: Path) -> Tls | None:
@@ -198,6 +212,12 @@ def _domain(text: str) -> str:
 def _workers(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= MOST_WORKERS:
         raise _Wrong(f"must be a number from 1 to {MOST_WORKERS}, not {text!r}")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", text):
+        raise _Wrong(f"must be a number from 1 to 999999999, not {text!r}")
     return int(text)
 
 

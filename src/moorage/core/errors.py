@@ -341,6 +341,16 @@ class LayerTooLarge(LimitExceeded):
 
 
 @dataclass(eq=False)
+class TooManyUploads(LimitExceeded):
+    """The user has as many uploads open as one may have; those that are completed, cancelled or collected do not count."""
+
+    limit: int
+
+    def __str__(self) -> str:
+        return f"You already have the maximum allowed number of open uploads which is '{self.limit}': complete or cancel some first"
+
+
+@dataclass(eq=False)
 class StorageFull(RegistryError):
     """The disk or the object store takes no more bytes; nothing of the request was kept."""
 

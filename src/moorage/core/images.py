@@ -16,10 +16,8 @@ from moorage.core.errors import (
 )
 from moorage.core.manifests import Descriptor, Manifest
 from moorage.core.names import TAG_PATTERN, Tag, parse_tag
+from moorage.core.quotas import ECR, Quotas
 from moorage.core.repositories import Repository
-
-MAX_IMAGES = 100_000
-MAX_TAGS = 1_000
 
 
 class TagStatus(StrEnum):
@@ -83,7 +81,13 @@ class PutPlan:
 
 
 def plan_put(
-    repository: Repository, shelf: Shelf, manifest: Manifest, tags: Sequence[Tag], *, sparse: bool = False
+    repository: Repository,
+    shelf: Shelf,
+    manifest: Manifest,
+    tags: Sequence[Tag],
+    *,
+    quotas: Quotas = ECR,
+    sparse: bool = False,
 ) -> PutPlan:
     """Decide what putting ``manifest`` under ``tags``, each named once, changes; it may be nothing.
 
@@ -100,11 +104,11 @@ def plan_put(
     for tag in tags:
         if tag in shelf.tagged and not repository.mutability.may_move(tag):
             raise ImageTagAlreadyExists(tag, name)
-    if not shelf.known and shelf.image_count >= MAX_IMAGES:
-        raise TooManyImages(name, account, MAX_IMAGES)
+    if not shelf.known and shelf.image_count >= quotas.images:
+        raise TooManyImages(name, account, quotas.images)
     move_tags = tuple(tag for tag in tags if shelf.tagged.get(tag) != manifest.digest)
-    if beyond := move_tags[max(MAX_TAGS - shelf.tag_count, 0) :]:
-        raise TooManyTagsOnImage(beyond[0], name, account, MAX_TAGS)
+    if beyond := move_tags[max(quotas.tags - shelf.tag_count, 0) :]:
+        raise TooManyTagsOnImage(beyond[0], name, account, quotas.tags)
     return PutPlan(add=not shelf.known, move_tags=move_tags, size=_size(manifest, shelf))
 
 

@@ -132,6 +132,7 @@ AWS_ERRORS: dict[type[e.Refused], AwsError] = {
     e.TooManyImages: _LIMIT,
     e.TooManyTagsOnImage: _LIMIT,
     e.LayerTooLarge: _LIMIT,
+    e.TooManyUploads: _LIMIT,
     # A 500 would be repeated by every client, and fill nothing.
     e.StorageFull: AwsError("LimitExceededException", 400, ("LimitExceeded", 409)),
     # layers and uploads

@@ -56,6 +56,7 @@ OCI_ERRORS: dict[type[errors.Refused], OciError] = {
     errors.TooManyRepositories: _denied,
     errors.TooManyTags: _denied,
     errors.TooManyTagsOnImage: _denied,
+    errors.TooManyUploads: _denied,
     errors.UploadBusy: OciError("BLOB_UPLOAD_INVALID", 409),
     errors.UploadNotFound: OciError("BLOB_UPLOAD_UNKNOWN", 404),
     errors.ValidationFailed: _unsupported,
