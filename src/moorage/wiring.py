@@ -35,6 +35,7 @@ from moorage.web.metrics import Metrics
 from moorage.web.oci.blobs import Blobs
 from moorage.web.oci.door import OciDoor
 from moorage.web.pools import BYTES, ROWS, Pools
+from moorage.web.throttle import Throttle
 
 SECRET = "server"  # noqa: S105 - the name of the row, not its content
 
@@ -96,9 +97,20 @@ def build(settings: Settings) -> App:
         secret=secret,
     )
     services = {"ecr": ecr.operations(), "iam": iam.operations(identities), "sts": sts.operations(identities)}
+    throttle = Throttle() if settings.throttle else None
     return App(
-        aws=AwsDoor(services, hot.key, lambda: datetime.now(UTC)),
-        oci=OciDoor(identities, images, layers, uploads, repositories, pools, secret, sparse=settings.sparse),
+        aws=AwsDoor(services, hot.key, lambda: datetime.now(UTC), throttle),
+        oci=OciDoor(
+            identities,
+            images,
+            layers,
+            uploads,
+            repositories,
+            pools,
+            secret,
+            sparse=settings.sparse,
+            throttle=throttle,
+        ),
         blobs=Blobs(layers, pools),
         layers=layers,
         secret=secret,

@@ -14,6 +14,7 @@ FRONT_DOOR = {
     "MissingAuthenticationTokenException",
     "RequestEntityTooLargeException",
     "SerializationException",
+    "ThrottlingException",
     "UnknownOperationException",
     "UnrecognizedClientException",
 }
@@ -27,6 +28,7 @@ QUERY_FRONT_DOOR = {
     "MissingAuthenticationToken",
     "RequestEntityTooLarge",
     "SignatureDoesNotMatch",
+    "Throttling",
     "ValidationError",
 }
 

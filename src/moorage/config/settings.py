@@ -53,6 +53,7 @@ class Settings:
     log_requests: str
     sparse: bool
     quotas: Quotas
+    throttle: bool
     tls: Tls | None
 
     @property
@@ -106,6 +107,7 @@ def read_settings(given: Mapping[str, Given], home: Path) -> Settings:
         log_requests=_read(given["log-requests"], _one_of("all", "changes", "none")),
         sparse=_read(given["sparse-manifests"], _switch),
         quotas=_quotas(given),
+        throttle=_read(given["throttle"], _one_of("off", "ecr")) == "ecr",
         tls=_tls(given, data),
     )
 

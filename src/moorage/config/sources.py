@@ -95,6 +95,12 @@ KNOWN = (
         "The registry takes manifests of layers and images that are not there; ECR refuses them.",
         default="false",
     ),
+    Setting(
+        "throttle",
+        "off|ecr",
+        "Refuse requests beyond ECR's own rates, which clients then have to repeat; or take all.",
+        default="off",
+    ),
     Setting("max-repositories", "N", "Repositories that a registry may have.", default="100000"),
     Setting("max-images", "N", "Images that a repository may have.", default="100000"),
     Setting("max-tags", "N", "Tags that an image may have.", default="1000"),

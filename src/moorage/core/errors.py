@@ -358,6 +358,16 @@ class StorageFull(RegistryError):
         return "The registry has no space left to store what was sent"
 
 
+@dataclass(eq=False)
+class RateExceeded(RegistryError):
+    """More requests in a second than ECR takes; in so many ``seconds`` there may be another one."""
+
+    seconds: float
+
+    def __str__(self) -> str:
+        return "Rate exceeded"
+
+
 # --- layers and uploads -----------------------------------------------------------------------------------------------
 
 

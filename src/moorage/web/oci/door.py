@@ -29,6 +29,7 @@ from moorage.web.oci.manifests import Manifests
 from moorage.web.oci.requests import Query, Route, route
 from moorage.web.oci.sessions import Sessions
 from moorage.web.pools import Pools
+from moorage.web.throttle import Throttle
 
 log = logging.getLogger("moorage.web.oci")
 
@@ -56,6 +57,18 @@ class OciRequest:
         return self.headers.get(b"host", b"").decode("latin-1")
 
 
+_OPERATIONS = {
+    ("manifest", "GET"): "BatchGetImage",
+    ("manifest", "HEAD"): "BatchGetImage",
+    ("manifest", "PUT"): "PutImage",
+    ("blob", "GET"): "GetDownloadUrlForLayer",
+    ("blob", "HEAD"): "BatchCheckLayerAvailability",
+    ("uploads", "POST"): "InitiateLayerUpload",
+    ("upload", "PATCH"): "UploadLayerPart",
+    ("upload", "PUT"): "CompleteLayerUpload",
+}
+"""The operations that ECR's own registry calls, and so whose rates are drawn from."""
+
 Handler = Callable[[OciRequest, Call, Route], Awaitable[Answer]]
 
 
@@ -73,7 +86,9 @@ class OciDoor:
         token_secret: bytes,
         *,
         sparse: bool,
+        throttle: Throttle | None = None,
     ) -> None:
+        self._throttle = throttle
         self._secret = token_secret
         self._identities = identities
         self._pools = pools
@@ -142,6 +157,8 @@ class OciDoor:
         handler = self._handlers.get((where.kind, request.method))
         if handler is None:
             return error_answer(405, "UNSUPPORTED", "The operation is unsupported.")
+        if self._throttle:
+            self._throttle.admit(call, _OPERATIONS.get((where.kind, request.method), ""))
         return await handler(request, call, where)
 
     async def _base(self, _request: OciRequest, call: Call, _route: Route) -> Answer:

@@ -1,6 +1,7 @@
 """How the registry door dresses refusals (OCI distribution specification, "Error Codes"; ECR's pairs of code and status)."""
 
 from dataclasses import dataclass
+from math import ceil
 
 import msgspec
 
@@ -44,6 +45,7 @@ OCI_ERRORS: dict[type[errors.Refused], OciError] = {
     errors.ManifestLayersNotFound: OciError("MANIFEST_BLOB_UNKNOWN", 400),
     errors.ManifestNotFound: OciError("MANIFEST_UNKNOWN", 404),
     errors.ManifestTooLarge: OciError("MANIFEST_INVALID", 413),
+    errors.RateExceeded: OciError("TOOMANYREQUESTS", 429),
     errors.ReferencedImagesNotFound: OciError("MANIFEST_BLOB_UNKNOWN", 400),
     errors.RepositoryAlreadyExists: _denied,
     errors.RepositoryNotEmpty: _denied,
@@ -73,6 +75,8 @@ def refusal(error: errors.Refused) -> Answer:
     if isinstance(error, errors.InvalidLayerPart):
         answer.headers.append((b"location", f"/v2/{error.name}/blobs/uploads/{error.upload}".encode()))
         answer.headers.append((b"range", f"0-{max(error.last_valid_byte, 0)}".encode()))
+    if isinstance(error, errors.RateExceeded):
+        answer.headers.append((b"retry-after", b"%d" % ceil(error.seconds)))
     return answer
 
 
