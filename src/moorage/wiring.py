@@ -31,6 +31,7 @@ from moorage.web.app import App
 from moorage.web.aws import iam, sts
 from moorage.web.aws.door import AwsDoor
 from moorage.web.aws.ecr import Ecr
+from moorage.web.http import Room
 from moorage.web.metrics import Metrics
 from moorage.web.oci.blobs import Blobs
 from moorage.web.oci.door import OciDoor
@@ -87,6 +88,7 @@ def build(settings: Settings) -> App:
         quotas=settings.quotas,
     )
     pools = Pools(inline=database.is_sqlite)
+    room = Room()
     ecr = Ecr(
         repositories=repositories,
         images=images,
@@ -107,6 +109,7 @@ def build(settings: Settings) -> App:
             uploads,
             repositories,
             pools,
+            room,
             secret,
             sparse=settings.sparse,
             throttle=throttle,
@@ -115,6 +118,7 @@ def build(settings: Settings) -> App:
         layers=layers,
         secret=secret,
         pools=pools,
+        room=room,
         metrics=Metrics(),
         authority=settings.authority / "authority.pem",
         ready=lambda: _check(database, blobs.folder),

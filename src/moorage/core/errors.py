@@ -359,13 +359,24 @@ class StorageFull(RegistryError):
 
 
 @dataclass(eq=False)
-class RateExceeded(RegistryError):
-    """More requests in a second than ECR takes; in so many ``seconds`` there may be another one."""
+class NotNow(RegistryError):
+    """Refused for the moment: after so many ``seconds`` it may be asked again."""
 
     seconds: float
 
+
+class RateExceeded(NotNow):
+    """More requests in a second than ECR takes."""
+
     def __str__(self) -> str:
         return "Rate exceeded"
+
+
+class ServerBusy(NotNow):
+    """The bodies that are being received fill the room that there is for them."""
+
+    def __str__(self) -> str:
+        return "The server has no room for another large body at this moment; try again later"
 
 
 # --- layers and uploads -----------------------------------------------------------------------------------------------

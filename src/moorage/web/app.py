@@ -12,11 +12,11 @@ from typing import Any
 
 from moorage.actions.layers import Layers
 from moorage.core.downloads import PREFIX, read_path
-from moorage.core.errors import Refused, TokenExpired, TokenInvalid
+from moorage.core.errors import Refused, ServerBusy, TokenExpired, TokenInvalid
 from moorage.core.trust import AUTHORITY_PATH
 from moorage.web.aws.door import AwsDoor, AwsRequest, refuse
 from moorage.web.aws.errors import Malformed, RequestTooLarge
-from moorage.web.http import Answer, BodyTooLarge, ClientGone, Receive, Scope, Send, read_body, send_answer
+from moorage.web.http import Answer, BodyTooLarge, ClientGone, Receive, Room, Scope, Send, read_body, send_answer
 from moorage.web.metrics import CONTENT_TYPE, Metrics
 from moorage.web.oci.blobs import Blobs
 from moorage.web.oci.door import OciDoor, OciRequest
@@ -57,6 +57,7 @@ class App:
         layers: Layers,
         secret: bytes,
         pools: Pools,
+        room: Room,
         metrics: Metrics,
         ready: Callable[[], None],
         authority: Path,
@@ -68,6 +69,7 @@ class App:
         self._layers = layers
         self._secret = secret
         self._pools = pools
+        self._room = room
         self._metrics = metrics
         self._ready = ready
         self._authority = authority
@@ -174,13 +176,16 @@ class App:
             if refused:
                 return refused
         limit = MAX_AWS_BODY if request.header(b"x-amz-target").endswith(_LARGE) else SMALL_AWS_BODY
-        try:
-            body = await read_body(receive, limit)
-        except BodyTooLarge:
-            return refuse(request, RequestTooLarge(limit))
         moves_bytes = request.header(b"x-amz-target").endswith(("UploadLayerPart", "CompleteLayerUpload"))
         run = self._pools.bytes if moves_bytes else self._pools.rows
-        return await run(self._aws.answer, replace(request, body=body))
+        with self._room.hold() as held:
+            try:
+                body = await read_body(receive, limit, held)
+            except BodyTooLarge:
+                return refuse(request, RequestTooLarge(limit))
+            except ServerBusy as busy:
+                return refuse(request, busy)
+            return await run(self._aws.answer, replace(request, body=body))
 
     async def _other(self, scope: Scope) -> Answer:
         path: str = scope["path"]

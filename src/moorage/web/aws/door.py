@@ -239,4 +239,6 @@ def _answer(request: AwsRequest, status: int, media_type: str, body: bytes) -> A
     headers = [(b"content-type", media_type.encode()), (b"x-amzn-requestid", request.request_id.encode())]
     if status == 405:  # noqa: PLR2004 - HTTP's own figure
         headers.append((b"allow", b"POST"))
+    if status == 503:  # noqa: PLR2004 - the same
+        headers.append((b"retry-after", b"1"))
     return Answer(status=status, headers=headers, body=body)

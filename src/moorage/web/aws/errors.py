@@ -134,6 +134,7 @@ AWS_ERRORS: dict[type[e.Refused], AwsError] = {
     e.LayerTooLarge: _LIMIT,
     e.TooManyUploads: _LIMIT,
     e.RateExceeded: AwsError("ThrottlingException", 400, ("Throttling", 400)),
+    e.ServerBusy: AwsError("ServiceUnavailable", 503, ("ServiceUnavailable", 503)),
     # A 500 would be repeated by every client, and fill nothing.
     e.StorageFull: AwsError("LimitExceededException", 400, ("LimitExceeded", 409)),
     # layers and uploads

@@ -21,7 +21,7 @@ from moorage.core.calls import Call
 from moorage.core.errors import InvalidParameter, Refused, TokenInvalid
 from moorage.core.names import Registry, registry_of_host
 from moorage.core.tokens import Token, verify
-from moorage.web.http import Answer, BodyTooLarge, ClientGone, Receive
+from moorage.web.http import Answer, BodyTooLarge, ClientGone, Receive, Room
 from moorage.web.oci.blobs import Blobs
 from moorage.web.oci.errors import API_VERSION, error_answer, not_found, refusal, unauthorized
 from moorage.web.oci.listings import Listings
@@ -83,6 +83,7 @@ class OciDoor:
         uploads: Uploads,
         repositories: Repositories,
         pools: Pools,
+        room: Room,
         token_secret: bytes,
         *,
         sparse: bool,
@@ -93,7 +94,7 @@ class OciDoor:
         self._identities = identities
         self._pools = pools
         self._tokens: dict[bytes, Token] = {}
-        manifests = Manifests(images, pools, sparse=sparse)
+        manifests = Manifests(images, pools, room, sparse=sparse)
         blobs = Blobs(layers, pools)
         sessions = Sessions(uploads, pools)
         listings = Listings(images, repositories, pools)

@@ -51,6 +51,7 @@ OCI_ERRORS: dict[type[errors.Refused], OciError] = {
     errors.RepositoryNotEmpty: _denied,
     errors.RepositoryNotFound: OciError("NAME_UNKNOWN", 404),
     errors.RepositoryPolicyNotFound: _denied,
+    errors.ServerBusy: OciError("TOOMANYREQUESTS", 429),
     # 507 is what a full disk is called (RFC 4918, section 11.5); clients print the sentence.
     errors.StorageFull: OciError("DENIED", 507),
     errors.TokenExpired: _denied,
@@ -75,7 +76,7 @@ def refusal(error: errors.Refused) -> Answer:
     if isinstance(error, errors.InvalidLayerPart):
         answer.headers.append((b"location", f"/v2/{error.name}/blobs/uploads/{error.upload}".encode()))
         answer.headers.append((b"range", f"0-{max(error.last_valid_byte, 0)}".encode()))
-    if isinstance(error, errors.RateExceeded):
+    if isinstance(error, errors.NotNow):
         answer.headers.append((b"retry-after", b"%d" % ceil(error.seconds)))
     return answer
 
