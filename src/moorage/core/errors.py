@@ -351,6 +351,20 @@ class TooManyUploads(LimitExceeded):
 
 
 @dataclass(eq=False)
+class BatchTooLarge(LimitExceeded):
+    """The manifests of a batch have more bytes than one answer may have (AWS API only)."""
+
+    size: int
+    limit: int
+
+    def __str__(self) -> str:
+        return (
+            f"The manifests of the images asked for have {self.size} bytes and one answer has {self.limit} at most: "
+            "ask for fewer images at once, or for an image by one of its tags"
+        )
+
+
+@dataclass(eq=False)
 class StorageFull(RegistryError):
     """The disk or the object store takes no more bytes; nothing of the request was kept."""
 

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from moorage.core.budgets import BATCH
 from moorage.core.digests import DIGEST_PATTERN, Digest, looks_like_digest
 from moorage.core.errors import (
+    BatchTooLarge,
     ImageTagAlreadyExists,
     ManifestLayersNotFound,
     ManifestNotFound,
@@ -163,6 +165,26 @@ class FoundImages:
         if by_tag is not None and by_tag.digest != found.digest:
             return _invalid(wanted, "ImageTagDoesNotMatchDigest", "given tag does not map to the given digest")
         return found
+
+    def entries(self, ids: Iterable[ImageId]) -> tuple[list[tuple[Image, Tag | None]], list[ImageFailure]]:
+        """Return image and tag of each entry that a batch has, once: an id by digest alone has one for each of the image's tags."""
+        entries: dict[tuple[Digest, Tag | None], Image] = {}
+        failures = []
+        for wanted in ids:
+            image = self.resolve(wanted)
+            if isinstance(image, ImageFailure):
+                failures.append(image)
+                continue
+            tags = (Tag(wanted.tag),) if wanted.tag is not None else image.tags or (None,)
+            entries |= {(image.digest, tag): image for tag in tags}
+        return [(image, tag) for (_, tag), image in entries.items()], failures
+
+
+def check_batch(entries: Iterable[tuple[Image, Tag | None]], lengths: Mapping[Digest, int]) -> None:
+    """Raise BatchTooLarge where the manifests of the entries, each as often as it has one, have too many bytes together."""
+    size = sum(lengths[image.digest] for image, _ in entries)
+    if size > BATCH:
+        raise BatchTooLarge(size, BATCH)
 
 
 def _invalid(wanted: ImageId, code: str, reason: str) -> ImageFailure:

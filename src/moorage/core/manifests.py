@@ -8,9 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, NewType
 
-import msgspec
-
 from moorage.core.digests import SHA256, Algorithm, Digest, digest_of, parse_digest
+from moorage.core.documents import Unreadable, read_document
 from moorage.core.errors import InvalidParameter, ManifestTooLarge
 
 MediaType = NewType("MediaType", str)
@@ -75,8 +74,8 @@ def parse_manifest(content: bytes, stated: str | None, algorithm: Algorithm = SH
     if len(content) > MAX_MANIFEST:
         raise ManifestTooLarge(MAX_MANIFEST)
     try:
-        document = msgspec.json.decode(content)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        document = read_document(content)
+    except Unreadable:
         raise refused_manifest() from None
     if not isinstance(document, dict):
         raise refused_manifest()
@@ -167,8 +166,8 @@ def referrer_entry(content: bytes, media_type: str, digest: Digest, artifact_typ
     if artifact_type:
         entry["artifactType"] = artifact_type
     try:
-        annotations = msgspec.json.decode(content).get("annotations")
-    except RecursionError:
+        annotations = read_document(content).get("annotations")
+    except Unreadable:
         # It was parsed with more of the stack left; one such manifest must not take the whole listing down.
         annotations = None
     if isinstance(annotations, dict):

@@ -65,8 +65,8 @@ OCI_ERRORS: dict[type[errors.Refused], OciError] = {
     errors.ValidationFailed: _unsupported,
 }
 
-UNREACHABLE = (errors.ImageAlreadyExists, errors.LayerAlreadyExists)
-"""The AWS door's alone: repeating a push is no failure at this one."""
+UNREACHABLE = (errors.BatchTooLarge, errors.ImageAlreadyExists, errors.LayerAlreadyExists)
+"""The AWS door's alone: repeating a push is no failure at this one, and it has no batches."""
 
 
 def refusal(error: errors.Refused) -> Answer:
