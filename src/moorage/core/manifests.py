@@ -32,6 +32,11 @@ MAX_REFERENCES = 10_000
 
 _media_type = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9!#$&^_.+-]{0,126}/[a-zA-Z0-9][a-zA-Z0-9!#$&^_.+-]{0,126}")
 
+_members = {
+    name.casefold(): name
+    for name in ("artifactType", "config", "fsLayers", "layers", "manifests", "mediaType", "schemaVersion", "subject")
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Descriptor:
@@ -77,7 +82,7 @@ def parse_manifest(content: bytes, stated: str | None, algorithm: Algorithm = SH
         document = read_document(content)
     except Unreadable:
         raise refused_manifest() from None
-    if not isinstance(document, dict):
+    if not isinstance(document, dict) or _is_ambiguous(document):
         raise refused_manifest()
     media_type = _media_type_of(document, stated)
     digest = digest_of(content, algorithm)
@@ -108,6 +113,16 @@ def parse_manifest(content: bytes, stated: str | None, algorithm: Algorithm = SH
         subject=subject,
         artifact_type=artifact_type or config.media_type,
     )
+
+
+def _is_ambiguous(document: dict[str, Any]) -> bool:
+    """Tell whether others may read another document than this one, and fetch what was never looked at here.
+
+    Readers in Go do not look at the case of a member's name; and old ones take ``fsLayers`` for the layers of a newer manifest.
+    """
+    if any(_members.get(name.casefold(), name) != name for name in document):
+        return True
+    return "fsLayers" in document and not document.keys().isdisjoint(("config", "layers", "manifests"))
 
 
 def _media_type_of(document: dict[str, Any], stated: str | None) -> MediaType:

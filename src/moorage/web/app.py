@@ -225,10 +225,9 @@ class App:
     async def _signed_layer(self, scope: Scope) -> Answer:
         headers = dict(scope["headers"])
         try:
-            registry, name, digest = read_path(
-                self._secret, scope["path"], scope["query_string"].decode("latin-1"), datetime.now(UTC)
-            )
-            layer = await self._pools.rows(self._layers.signed, registry, name, digest)
+            query = scope["query_string"].decode("latin-1")
+            wanted = read_path(self._secret, scope["path"], query, datetime.now(UTC))
+            layer = await self._pools.rows(self._layers.signed, wanted)
         except (TokenInvalid, TokenExpired):
             return error_answer(403, "DENIED", "The URL has expired or was not signed by this registry")
         except Refused as error:
@@ -275,7 +274,11 @@ def _is_registry(raw_path: bytes) -> bool:
 
 
 def _named(answer: Answer, request_id: str) -> Answer:
-    """Return the answer with the request's id, once: clients show what is given twice as one doubled id."""
+    """Return the answer with the request's id, once: clients show what is given twice as one doubled id.
+
+    And no browser guesses what an answer is, whosever words are in it.
+    """
+    answer.headers.append((b"x-content-type-options", b"nosniff"))
     if all(name != b"x-amzn-requestid" for name, _ in answer.headers):
         answer.headers.append((b"x-amzn-requestid", request_id.encode()))
     return answer

@@ -13,7 +13,7 @@ from moorage.core.errors import LayerNotFound
 from moorage.core.names import RepositoryName
 from moorage.core.uploads import Layer
 from moorage.web.http import Answer, Headers
-from moorage.web.oci.errors import API_VERSION
+from moorage.web.oci.errors import API_VERSION, STORED
 from moorage.web.oci.requests import Route, Unsatisfiable, byte_range, digest, is_unknown_algorithm, repository
 from moorage.web.pools import Pools
 
@@ -106,5 +106,5 @@ def _headers(layer: Layer) -> Headers:
         (b"content-type", b"application/octet-stream"),
         (b"docker-content-digest", layer.digest.encode()),
         (b"accept-ranges", b"bytes"),
-        (b"x-content-type-options", b"nosniff"),
+        STORED,
     ]

@@ -1,5 +1,6 @@
 """How the registry door dresses refusals (OCI distribution specification, "Error Codes"; ECR's pairs of code and status)."""
 
+import re
 from dataclasses import dataclass
 from math import ceil
 
@@ -9,6 +10,10 @@ from moorage.core import errors
 from moorage.web.http import Answer, Headers
 
 API_VERSION = (b"docker-distribution-api-version", b"registry/2.0")
+STORED = (b"content-security-policy", b"default-src 'none'; sandbox")
+"""Goes with what was pushed: a browser that happens on it runs none of it."""
+
+_plain_host = re.compile(r"[A-Za-z0-9.:\[\]_-]{1,300}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +96,12 @@ def error_answer(status: int, code: str, message: str) -> Answer:
 
 def unauthorized(host: str, *, secure: bool) -> Answer:
     """Return the challenge of a request without valid credentials, as ECR words it."""
-    realm = f'Basic realm="{"https" if secure else "http"}://{host}/",service="ecr.amazonaws.com"'
+    # A host that says more than where the client is would be more of the challenge.
+    shown = host if _plain_host.fullmatch(host) else "localhost"
+    realm = f'Basic realm="{"https" if secure else "http"}://{shown}/",service="ecr.amazonaws.com"'
     headers: Headers = [
         API_VERSION,
-        (b"www-authenticate", realm.encode("latin-1", "replace")),
+        (b"www-authenticate", realm.encode()),
         (b"content-type", b"text/plain; charset=utf-8"),
     ]
     return Answer(status=401, headers=headers, body=b"Not Authorized\n")

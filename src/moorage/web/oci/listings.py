@@ -12,7 +12,7 @@ from moorage.core.calls import Call
 from moorage.core.errors import InvalidParameter
 from moorage.core.manifests import OCI_INDEX
 from moorage.web.http import Answer, Headers
-from moorage.web.oci.errors import API_VERSION
+from moorage.web.oci.errors import API_VERSION, STORED
 from moorage.web.oci.requests import Route, digest, next_link, repository
 from moorage.web.pools import Pools
 
@@ -53,7 +53,7 @@ class Listings:
         found = await self._pools.rows(
             self._images.referrers, call, name, subject, artifact_type, int(after), REFERRERS
         )
-        headers: Headers = [API_VERSION, (b"content-type", OCI_INDEX.encode())]
+        headers: Headers = [API_VERSION, STORED, (b"content-type", OCI_INDEX.encode())]
         if artifact_type is not None:
             headers.append((b"oci-filters-applied", b"artifactType"))
         if found.last is not None:

@@ -12,7 +12,7 @@ from moorage.core.images import Served
 from moorage.core.manifests import MAX_MANIFEST
 from moorage.core.names import Tag
 from moorage.web.http import Answer, BodyTooLarge, Room, read_body
-from moorage.web.oci.errors import API_VERSION
+from moorage.web.oci.errors import API_VERSION, STORED
 from moorage.web.oci.requests import Route, is_unknown_algorithm, repository, tag, tag_or_digest
 from moorage.web.pools import Pools
 
@@ -101,8 +101,7 @@ def _served(served: Served) -> Answer:
             (b"content-type", served.media_type.encode()),
             (b"content-length", str(len(served.content)).encode()),
             (b"docker-content-digest", served.digest.encode()),
-            # What was pushed is never run by a browser that happens on it.
-            (b"x-content-type-options", b"nosniff"),
+            STORED,
         ],
         body=served.content,
     )
