@@ -82,6 +82,9 @@ class ImageRows(Protocol):
     def find(self, repository: Repository, *, digests: Sequence[str], tags: Sequence[str]) -> list[Image]:
         """Return the images that have one of the digests or one of the tags, each once, with all their tags."""
 
+    def lengths(self, images: Sequence[Image]) -> dict[Digest, int]:
+        """Return how many bytes the manifests of images have, without reading them."""
+
     def content(self, images: Sequence[Image]) -> dict[Digest, bytes]:
         """Return the manifests of images."""
 
@@ -177,6 +180,9 @@ class UploadRows(Protocol):
 
     def remove(self, upload: UploadId) -> None:
         """Forget an upload."""
+
+    def count(self, owner: str) -> int:
+        """Return how many uploads a user has open."""
 
     def abandoned(self, before: datetime, after: str, limit: int) -> list[Unused]:
         """Return up to ``limit`` uploads that nothing came for since ``before``, those after an id."""

@@ -33,10 +33,12 @@ from moorage.web.app import App
 from moorage.web.aws import iam, sts
 from moorage.web.aws.door import AwsDoor
 from moorage.web.aws.ecr import Ecr
+from moorage.web.http import Room
 from moorage.web.metrics import Metrics
 from moorage.web.oci.blobs import Blobs
 from moorage.web.oci.door import OciDoor
 from moorage.web.pools import BYTES, ROWS, Pools
+from moorage.web.throttle import Throttle
 
 SECRET = "server"  # noqa: S105 - the name of the row, not its content
 
@@ -76,12 +78,20 @@ def build(settings: Settings) -> App:
     blobs = DiskBlobs(settings.blobs)
     guard = Guard()
     identities = Identities(database, guard)
-    repositories = Repositories(database, guard)
+    repositories = Repositories(database, guard, settings.quotas)
     hot = SqlHotReads(database)
-    images = Images(database, hot, guard)
+    images = Images(database, hot, guard, settings.quotas)
     layers = Layers(database, hot, blobs, guard, Grace(settings.keep_unused))
-    uploads = Uploads(database, blobs, guard, new_id=lambda: UploadId(str(uuid.uuid4())), now=lambda: datetime.now(UTC))
+    uploads = Uploads(
+        database,
+        blobs,
+        guard,
+        new_id=lambda: UploadId(str(uuid.uuid4())),
+        now=lambda: datetime.now(UTC),
+        quotas=settings.quotas,
+    )
     pools = Pools(inline=database.is_sqlite)
+    room = Room()
     ecr = Ecr(
         repositories=repositories,
         images=images,
@@ -92,13 +102,26 @@ def build(settings: Settings) -> App:
         secret=secret,
     )
     services = {"ecr": ecr.operations(), "iam": iam.operations(identities), "sts": sts.operations(identities)}
+    throttle = Throttle() if settings.throttle else None
     return App(
-        aws=AwsDoor(services, hot.key, lambda: datetime.now(UTC)),
-        oci=OciDoor(identities, images, layers, uploads, repositories, pools, secret, sparse=settings.sparse),
+        aws=AwsDoor(services, hot.key, lambda: datetime.now(UTC), throttle),
+        oci=OciDoor(
+            identities,
+            images,
+            layers,
+            uploads,
+            repositories,
+            pools,
+            room,
+            secret,
+            sparse=settings.sparse,
+            throttle=throttle,
+        ),
         blobs=Blobs(layers, pools),
         layers=layers,
         secret=secret,
         pools=pools,
+        room=room,
         metrics=Metrics(),
         proxies=settings.proxies,
         authority=settings.authority / AUTHORITY_FILE,

@@ -31,6 +31,7 @@ from moorage.core.identities import AccessKey
 from moorage.core.images import ImageId, TagStatus
 from moorage.core.manifests import Manifest
 from moorage.core.names import Registry, RepositoryName, Tag, UploadId
+from moorage.core.quotas import ECR, Quotas
 from moorage.core.repositories import Repository
 from tests.contracts.rows import AT, HERE, image
 
@@ -60,6 +61,7 @@ class Desk:
     database: SqlDatabase
     folder: Path
     now: datetime = AT
+    quotas: Quotas = ECR
     _names: "count[int]" = field(default_factory=count)
 
     def __post_init__(self) -> None:
@@ -67,11 +69,16 @@ class Desk:
         self.blobs = DiskBlobs(self.folder)
         self.hot = SqlHotReads(self.database)
         self.identities = Identities(self.database, self.guard)
-        self.repositories = Repositories(self.database, self.guard)
-        self.images = Images(self.database, self.hot, self.guard)
+        self.repositories = Repositories(self.database, self.guard, self.quotas)
+        self.images = Images(self.database, self.hot, self.guard, self.quotas)
         self.layers = Layers(self.database, self.hot, self.blobs, self.guard, GRACE)
         self.uploads = Uploads(
-            self.database, self.blobs, self.guard, new_id=lambda: UploadId(str(uuid.uuid4())), now=lambda: self.now
+            self.database,
+            self.blobs,
+            self.guard,
+            new_id=lambda: UploadId(str(uuid.uuid4())),
+            now=lambda: self.now,
+            quotas=self.quotas,
         )
         self.collection = Collection(self.database, self.blobs, GRACE)
         self.tokens = Tokens(self.database, self.guard, SECRET)
@@ -83,9 +90,9 @@ class Desk:
         self.admin = call_of(key)
         return self
 
-    def beside(self) -> "Desk":
+    def beside(self, quotas: Quotas = ECR) -> "Desk":
         """Return the actions as another process has them."""
-        other = Desk(self.database, self.folder)
+        other = Desk(self.database, self.folder, quotas=quotas)
         other.admin = self.admin
         return other
 

@@ -2,10 +2,11 @@ from datetime import timedelta
 
 import pytest
 
-from moorage.core import images as core_images
-from moorage.core.digests import SHA256, SHA512, digest_of
+from moorage.core.budgets import BATCH, REFERRERS
+from moorage.core.digests import SHA256, SHA512, Digest, digest_of
 from moorage.core.errors import (
     AccessDenied,
+    BatchTooLarge,
     ImageDigestDoesNotMatch,
     ImageNotFound,
     ImageTagAlreadyExists,
@@ -18,9 +19,10 @@ from moorage.core.errors import (
     TooManyImages,
     TooManyTagsOnImage,
 )
-from moorage.core.images import ImageId
-from moorage.core.manifests import OCI_MANIFEST
+from moorage.core.images import ImageId, TagStatus
+from moorage.core.manifests import OCI_MANIFEST, Manifest
 from moorage.core.names import RepositoryName, Tag
+from moorage.core.quotas import Quotas
 from moorage.core.repositories import Mutability, TagMutability
 from tests.actions.desk import Desk, at, by_digest, by_tag, refusal
 from tests.contracts.rows import AT, descriptor, image, index
@@ -32,11 +34,11 @@ NONE = RepositoryName("team/none")
 # --- putting ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_put_that_is_wrong_in_every_way_is_refused_in_ecrs_order(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_put_that_is_wrong_in_every_way_is_refused_in_ecrs_order(desk: Desk) -> None:
     frozen = desk.repository("frozen", mutability=TagMutability(Mutability.IMMUTABLE))
     desk.push(frozen, "first", "v1")
     good = image("second", "layer of second")
-    monkeypatch.setattr(core_images, "MAX_IMAGES", 1)
+    full = desk.beside(Quotas(images=1))
     stranger = desk.someone()
     said = [
         refusal(lambda: desk.put(NONE, b"{", "v1", digest=NOWHERE, call=stranger)),
@@ -48,9 +50,8 @@ def test_a_put_that_is_wrong_in_every_way_is_refused_in_ecrs_order(desk: Desk, m
     desk.parts(frozen, "second", "layer of second")
     said += [
         refusal(lambda: desk.put(frozen, good, "v1", digest=good.digest)),
-        refusal(lambda: desk.put(frozen, good, "v2", digest=good.digest)),
+        refusal(lambda: full.put(frozen, good, "v2", digest=good.digest)),
     ]
-    monkeypatch.setattr(core_images, "MAX_IMAGES", 2)
 
     assert said == [
         AccessDenied,
@@ -162,10 +163,8 @@ def test_a_change_of_mutability_acts_on_the_next_put(desk: Desk, app: Repository
     assert desk.put(app, two, "v1").changed
 
 
-def test_an_image_has_so_many_tags_and_no_more(
-    desk: Desk, app: RepositoryName, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(core_images, "MAX_TAGS", 2)
+def test_an_image_has_so_many_tags_and_no_more(desk: Desk, app: RepositoryName) -> None:
+    desk = desk.beside(Quotas(tags=2))
     pushed = desk.push(app, "one", "v1", "v2")
 
     with pytest.raises(TooManyTagsOnImage, match=r"'v3'.* which is '2'"):
@@ -191,13 +190,57 @@ def test_an_image_may_speak_of_a_subject_that_is_not_there(desk: Desk, app: Repo
     subject = image("subject")
     signature = desk.parts(app, "signature", subject=descriptor(subject), artifactType="application/vnd.signature")
     desk.put(app, signature)
-    referrers = desk.images.referrers
 
-    [(found, content)] = referrers(desk.admin, app, subject.digest, None, 0, 10)
-    assert (found.digest, content) == (signature.digest, signature.content)
-    assert referrers(desk.admin, app, subject.digest, "application/vnd.signature", 0, 10) == [(found, content)]
-    assert referrers(desk.admin, app, subject.digest, "application/vnd.other", 0, 10) == []
-    assert referrers(desk.admin, app, subject.digest, None, found.id, 10) == []
+    assert referrers(desk, app, subject.digest) == [signature.digest]
+    assert referrers(desk, app, subject.digest, "application/vnd.signature") == [signature.digest]
+    assert referrers(desk, app, subject.digest, "application/vnd.other") == []
+
+
+def referrers(desk: Desk, name: RepositoryName, subject: Digest, kind: str | None = None, limit: int = 10) -> list[str]:
+    """Return the digests of all pages, after looking at what each page holds at most."""
+    found: list[str] = []
+    after: int | None = 0
+    while after is not None:
+        page = desk.images.referrers(desk.admin, name, subject, kind, after, limit)
+        assert len(page.entries) <= limit
+        assert len(page.entries) == 1 or sum(entry["size"] for entry in page.entries) <= REFERRERS
+        found, after = found + [entry["digest"] for entry in page.entries], page.last
+    return found
+
+
+@pytest.mark.parametrize(("size", "limit"), [(10, 3), (REFERRERS // 3, 10), (REFERRERS + 1, 10)])
+def test_pages_of_referrers_have_so_many_and_so_many_bytes_and_hold_each_once(
+    desk: Desk, app: RepositoryName, size: int, limit: int
+) -> None:
+    subject = image("subject")
+    pushed = []
+    for number in range(5):
+        signature = desk.parts(app, f"signature {number}", subject=descriptor(subject), annotations={"a": "b" * size})
+        pushed.append(desk.put(app, signature).manifest.digest)
+
+    assert referrers(desk, app, subject.digest, limit=limit) == pushed
+
+
+def large(desk: Desk, name: RepositoryName, seed: str, *tags: str) -> Manifest:
+    """Push an image whose manifest has a quarter of what a batch may have."""
+    return desk.push(name, seed, *tags, annotations={"a": "b" * (BATCH // 4 - 1000)})
+
+
+def test_a_batch_of_more_bytes_than_one_answer_may_have_is_refused_unread(desk: Desk, app: RepositoryName) -> None:
+    pushed = [large(desk, app, f"image {number}", f"v{number}") for number in range(5)]
+
+    assert len(desk.images.get(desk.admin, app, [by_tag(f"v{number}") for number in range(4)])[0]) == 4
+    with pytest.raises(BatchTooLarge, match="one answer has 16777216 at most"):
+        desk.images.get(desk.admin, app, [by_digest(each) for each in pushed])
+
+
+def test_a_manifest_counts_as_often_as_it_would_be_in_the_answer(desk: Desk, app: RepositoryName) -> None:
+    tags = [f"v{number}" for number in range(5)]
+    pushed = large(desk, app, "one", *tags)
+
+    assert refusal(lambda: desk.images.get(desk.admin, app, [by_digest(pushed)])) is BatchTooLarge
+    assert len(desk.images.get(desk.admin, app, [by_tag("v1")] * 100)[0]) == 1
+    assert len(desk.images.get(desk.admin, app, [by_digest(pushed, "v2"), by_tag("v2")])[0]) == 1
 
 
 # --- pulling ----------------------------------------------------------------------------------------------------------
@@ -230,7 +273,7 @@ def test_a_pull_is_noted_once_an_hour(desk: Desk, app: RepositoryName) -> None:
 def test_describing_and_listing_are_no_pulls_and_getting_is_one(desk: Desk, app: RepositoryName) -> None:
     desk.push(app, "one", "v1")
     later = at(desk.admin, AT + timedelta(days=1))
-    desk.images.pairs(later, app, core_images.TagStatus.ANY, (0, ""), 10)
+    desk.images.pairs(later, app, TagStatus.ANY, (0, ""), 10)
     [before] = desk.images.describe(later, app, [by_tag("v1")])
     desk.images.get(later, app, [by_tag("v1")])
     [after] = desk.images.describe(later, app, [by_tag("v1")])

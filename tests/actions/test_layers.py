@@ -1,11 +1,16 @@
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
 from moorage.actions.layers import CHECK, DOWNLOAD
 from moorage.core.digests import Digest, digest_of
+from moorage.core.downloads import SignedLayer
 from moorage.core.errors import AccessDenied, LayerInaccessible, LayerNotFound, LayerReferenced, RepositoryNotFound
 from moorage.core.names import Region, Registry, RepositoryName
+from moorage.core.repositories import Repository
 from tests.actions.desk import Desk
-from tests.contracts.rows import HERE, LAYER
+from tests.contracts.rows import AT, HERE, LAYER
 
 NONE = RepositoryName("team/none")
 NOWHERE = digest_of(b"nowhere")
@@ -83,12 +88,27 @@ def test_a_signed_url_for_a_layer_that_is_not_there_is_refused(desk: Desk, app: 
 def test_the_holder_of_a_signed_url_finds_the_layer_as_long_as_it_is_there(
     desk: Desk, app: RepositoryName, layer: Digest
 ) -> None:
-    assert desk.layers.signed(HERE, app, layer).digest == layer
+    wanted = SignedLayer(HERE, app, layer, AT + timedelta(seconds=1))
+    assert desk.layers.signed(wanted).digest == layer
 
     desk.repositories.delete(desk.admin, app, force=True)
     for registry in (HERE, Registry(HERE.account, Region("us-west-2"))):
         with pytest.raises(LayerNotFound):
-            desk.layers.signed(registry, app, layer)
+            desk.layers.signed(replace(wanted, registry=registry))
+
+
+def test_a_signed_url_opens_no_later_repository_of_the_same_name(
+    desk: Desk, app: RepositoryName, layer: Digest
+) -> None:
+    signed_before = AT + timedelta(seconds=1)
+    desk.repositories.delete(desk.admin, app, force=True)
+    later = Repository(registry=HERE, name=app, created_at=signed_before)
+    desk.repositories.create(desk.admin, later, {})
+    assert desk.layer(app, "0123456789") == layer
+
+    with pytest.raises(LayerNotFound):
+        desk.layers.signed(SignedLayer(HERE, app, layer, signed_before))
+    assert desk.layers.signed(SignedLayer(HERE, app, layer, signed_before + timedelta(seconds=1))).digest == layer
 
 
 # --- deleting -----------------------------------------------------------------------------------------------------------

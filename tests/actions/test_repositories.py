@@ -7,7 +7,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from moorage.actions import repositories as actions
 from moorage.core.calls import Call
 from moorage.core.errors import (
     AccessDenied,
@@ -20,6 +19,7 @@ from moorage.core.errors import (
 )
 from moorage.core.images import TagStatus
 from moorage.core.names import Region, Registry, RepositoryName
+from moorage.core.quotas import Quotas
 from moorage.core.repositories import MAX_RESOURCE_TAGS, Encryption, Mutability, Repository, TagMutability
 from tests.actions.desk import Desk, policy
 from tests.contracts.rows import AT, HERE, image
@@ -62,8 +62,8 @@ def test_a_name_is_given_once_in_a_registry(desk: Desk, app: RepositoryName) -> 
     assert desk.repositories.create(there, replace(wanted(app), registry=west), {}).name == app
 
 
-def test_a_registry_has_so_many_repositories_and_no_more(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(actions, "MAX_REPOSITORIES", 2)
+def test_a_registry_has_so_many_repositories_and_no_more(desk: Desk) -> None:
+    desk = desk.beside(Quotas(repositories=2))
     desk.repository("aa"), desk.repository("bb")
 
     with pytest.raises(TooManyRepositories):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from moorage.adapters.blobs_disk import DiskWriter
-from moorage.core.digests import SHA256, SHA512, Algorithm, digest_of
+from moorage.core.digests import EMPTY, SHA256, SHA512, Algorithm, digest_of
 from moorage.core.errors import (
     AccessDenied,
     EmptyUpload,
@@ -17,10 +17,12 @@ from moorage.core.errors import (
     LayerPartTooSmall,
     LayerTooLarge,
     RepositoryNotFound,
+    TooManyUploads,
     UploadBusy,
     UploadNotFound,
 )
 from moorage.core.names import RepositoryName, UploadId
+from moorage.core.quotas import Quotas
 from moorage.core.uploads import MIN_PART
 from tests.actions.desk import COMPLETE, PART, Desk, refusal
 
@@ -107,14 +109,32 @@ def test_what_was_not_acknowledged_does_not_count(desk: Desk, app: RepositoryNam
     assert complete(desk, app, upload, digest_of(b"kept too"))
 
 
-def test_a_layer_has_so_many_bytes_and_no_more(
-    desk: Desk, app: RepositoryName, upload: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("moorage.core.uploads.MAX_LAYER", 10)
+def test_a_layer_has_so_many_bytes_and_no_more(desk: Desk, app: RepositoryName, upload: str) -> None:
+    desk = desk.beside(Quotas(layer=10))
     append(desk, app, upload, b"12345678")
 
     assert refusal(lambda: append(desk, app, upload, b"9ab")) is LayerTooLarge
     assert append(desk, app, upload, b"9a") == 10
+
+
+def test_a_user_has_so_many_uploads_open_and_no_more_until_one_has_ended(desk: Desk, app: RepositoryName) -> None:
+    desk = desk.beside(Quotas(uploads=2))
+    other = desk.repository("team/other")
+    first, _ = desk.uploads.start(desk.admin, app), desk.uploads.start(desk.admin, other)
+
+    assert refusal(lambda: desk.uploads.start(desk.admin, app)) is TooManyUploads
+    desk.uploads.cancel(desk.admin, app, first.id)
+    completed = desk.uploads.start(desk.admin, app)
+    assert refusal(lambda: desk.uploads.start(desk.admin, other)) is TooManyUploads
+    complete(desk, app, completed.id, EMPTY)
+    assert desk.uploads.start(desk.admin, other).size == 0
+
+
+def test_what_one_user_has_open_is_no_matter_of_another(desk: Desk, app: RepositoryName) -> None:
+    desk = desk.beside(Quotas(uploads=1))
+    desk.uploads.start(desk.admin, app)
+
+    assert desk.uploads.start(desk.someone("ecr:InitiateLayerUpload"), app).size == 0
 
 
 @pytest.mark.parametrize("wrong", [UNKNOWN, "", "no upload at all", UNKNOWN.upper(), "../../etc/passwd"])

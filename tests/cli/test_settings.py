@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from click.testing import CliRunner, Result
 from moorage.cli.main import main
 from moorage.config import KNOWN, Given, InvalidSettings, data_folder, gather, read_settings
 from moorage.config.sources import CONFIG
+from moorage.core.quotas import ECR
 from tests.house.tree import ROOT
 
 NOBODY = 65534
@@ -141,6 +143,18 @@ def test_config_does_not_show_the_password_of_a_database(url: str) -> None:
 
 def test_config_refuses_what_serve_would_refuse() -> None:
     assert refused("--listen", "nowhere") == "--listen must be of the form HOST:PORT, not 'nowhere'"
+
+
+def test_quotas_are_ecrs_unless_an_operator_wants_other_numbers() -> None:
+    other = {"max-images": "7", "max-layer-size": "2"}
+
+    assert read_settings(gather({}, {}, None), Path()).quotas == ECR
+    assert read_settings(gather(other, {}, None), Path()).quotas == replace(ECR, images=7, layer=2 * 1024 * 1024)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1000000000", "many", "1.5", "1k", "\u0663"])
+def test_a_quota_that_is_no_number_is_refused(text: str) -> None:
+    assert refused("--max-images", text) == f"--max-images must be a number from 1 to 999999999, not {text!r}"
 
 
 # --- what is refused ----------------------------------------------------------------------------------------------------

@@ -88,6 +88,7 @@ def test_the_bytes_are_those_that_were_pushed(database: SqlDatabase, app: Reposi
 
     with database.read() as tx:
         assert tx.images.content(added) == {A.digest: A.content, B.digest: B.content}
+        assert tx.images.lengths(added) == {A.digest: len(A.content), B.digest: len(B.content)}
 
 
 def test_the_number_of_a_removed_image_is_never_given_again(database: SqlDatabase, app: Repository) -> None:

@@ -155,3 +155,16 @@ def test_a_forgotten_upload_is_gone_and_may_be_forgotten_again(database: SqlData
         tx.uploads.remove(upload_id(1))
         tx.uploads.remove(upload_id(1))
         assert tx.uploads.get(app, upload_id(1)) is None
+
+
+def test_the_open_uploads_of_a_user_are_counted_wherever_they_are(database: SqlDatabase) -> None:
+    app, other = add_repository(database), add_repository(database, "team/other")
+    with database.write() as tx:
+        for number, (repository, owner) in enumerate([(app, "ann"), (other, "ann"), (app, "bob")]):
+            tx.uploads.add(
+                Upload(id=upload_id(number), repository_id=repository.id, started_at=AT, touched_at=AT, owner=owner)
+            )
+
+    with database.write() as tx:
+        tx.uploads.remove(upload_id(0))
+        assert [tx.uploads.count(owner) for owner in ("ann", "bob", "nobody")] == [1, 1, 0]

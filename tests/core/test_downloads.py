@@ -30,20 +30,29 @@ def test_a_signed_path_is_read_back_as_what_was_signed() -> None:
     path, _, query = SIGNED.partition("?")
 
     assert path.startswith(PREFIX)
-    assert read_path(SECRET, path, query, AT) == (REGISTRY, APP, DIGEST)
+    read = read_path(SECRET, path, query, AT)
+
+    assert (read.registry, read.name, read.digest) == (REGISTRY, APP, DIGEST)
+
+
+@given(st.datetimes(datetime(2020, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 - hypothesis wants them bare and puts the zone on
+def test_when_a_path_was_signed_is_known_to_the_second_and_never_too_early(at: datetime) -> None:
+    path, _, query = signed_path(SECRET, REGISTRY, APP, DIGEST, at).partition("?")
+
+    assert at < read_path(SECRET, path, query, at).signed_before <= at + timedelta(seconds=1)
 
 
 def test_a_signed_path_may_be_that_of_a_digest_of_sha512() -> None:
     long = Digest("sha512:" + "5" * 128)
     path, _, query = signed_path(SECRET, REGISTRY, APP, long, AT).partition("?")
 
-    assert read_path(SECRET, path, query, AT) == (REGISTRY, APP, long)
+    assert read_path(SECRET, path, query, AT).digest == long
 
 
 def test_a_signed_path_is_good_for_an_hour() -> None:
     path, _, query = SIGNED.partition("?")
 
-    assert read_path(SECRET, path, query, AT + timedelta(minutes=59, seconds=59))
+    assert read_path(SECRET, path, query, AT + timedelta(minutes=59, seconds=59)).digest == DIGEST
     with pytest.raises(TokenExpired):
         read_path(SECRET, path, query, AT + timedelta(hours=1))
 

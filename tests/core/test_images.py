@@ -15,8 +15,6 @@ from moorage.core.errors import (
     TooManyTagsOnImage,
 )
 from moorage.core.images import (
-    MAX_IMAGES,
-    MAX_TAGS,
     FoundImages,
     Image,
     ImageFailure,
@@ -28,6 +26,7 @@ from moorage.core.images import (
 )
 from moorage.core.manifests import OCI_INDEX, OCI_MANIFEST, Descriptor, Manifest
 from moorage.core.names import AccountId, Region, Registry, RepositoryName, Tag
+from moorage.core.quotas import ECR, Quotas
 from moorage.core.repositories import Mutability, Repository, TagMutability
 
 AT = datetime(2026, 8, 3, tzinfo=UTC)
@@ -87,7 +86,7 @@ def test_a_known_image_is_only_tagged() -> None:
 
 
 def test_a_known_image_under_its_own_tag_changes_nothing() -> None:
-    there = replace(SHELF, known=True, tagged={V1: IMAGE.digest}, tag_count=MAX_TAGS, image_count=MAX_IMAGES)
+    there = replace(SHELF, known=True, tagged={V1: IMAGE.digest}, tag_count=ECR.tags, image_count=ECR.images)
 
     assert plan_put(APP, there, IMAGE, [V1]) == PutPlan(add=False, move_tags=(), size=1110)
 
@@ -144,7 +143,7 @@ def test_one_tag_that_may_not_move_refuses_them_all() -> None:
 
 
 def test_the_first_of_several_tags_that_is_too_much_is_named() -> None:
-    shelf = replace(SHELF, known=True, tag_count=MAX_TAGS - 2, tagged={Tag("mine"): IMAGE.digest})
+    shelf = replace(SHELF, known=True, tag_count=ECR.tags - 2, tagged={Tag("mine"): IMAGE.digest})
     three = [Tag("mine"), Tag("a"), Tag("b")]
 
     assert plan_put(APP, shelf, IMAGE, three).move_tags == ("a", "b")
@@ -159,7 +158,7 @@ def test_a_subject_need_not_exist() -> None:
 
 def test_refusals_come_in_ecrs_order() -> None:
     everything_wrong = replace(
-        SHELF, blobs={}, images={}, tagged={V1: digest("8")}, tag_count=MAX_TAGS, image_count=MAX_IMAGES
+        SHELF, blobs={}, images={}, tagged={V1: digest("8")}, tag_count=ECR.tags, image_count=ECR.images
     )
     references_exist = replace(everything_wrong, blobs=SHELF.blobs, images=SHELF.images)
 
@@ -167,8 +166,8 @@ def test_refusals_come_in_ecrs_order() -> None:
     assert refusal(FROZEN, everything_wrong, INDEX) is ReferencedImagesNotFound
     assert refusal(FROZEN, references_exist) is ImageTagAlreadyExists
     assert refusal(APP, references_exist) is TooManyImages
-    assert refusal(APP, replace(references_exist, image_count=MAX_IMAGES - 1)) is TooManyTagsOnImage
-    assert refusal(APP, replace(references_exist, image_count=MAX_IMAGES - 1, tag_count=MAX_TAGS - 1)) is None
+    assert refusal(APP, replace(references_exist, image_count=ECR.images - 1)) is TooManyTagsOnImage
+    assert refusal(APP, replace(references_exist, image_count=ECR.images - 1, tag_count=ECR.tags - 1)) is None
 
 
 def test_an_immutable_tag_cannot_even_be_put_where_it_is() -> None:
@@ -180,11 +179,21 @@ def test_an_immutable_tag_that_is_free_can_be_taken() -> None:
 
 
 def test_a_full_repository_still_takes_an_image_that_it_knows() -> None:
-    assert refusal(APP, replace(SHELF, known=True, image_count=MAX_IMAGES)) is None
+    assert refusal(APP, replace(SHELF, known=True, image_count=ECR.images)) is None
+
+
+def test_an_operator_may_want_other_numbers() -> None:
+    few = Quotas(images=1, tags=2)
+
+    assert plan_put(APP, replace(SHELF, image_count=0), IMAGE, [V1, Tag("v2")], quotas=few).add
+    with pytest.raises(TooManyImages, match="which is '1'"):
+        plan_put(APP, replace(SHELF, image_count=1), IMAGE, [V1], quotas=few)
+    with pytest.raises(TooManyTagsOnImage, match="which is '2'"):
+        plan_put(APP, SHELF, IMAGE, [V1, Tag("v2"), Tag("v3")], quotas=few)
 
 
 def test_an_image_full_of_tags_still_takes_a_put_without_one() -> None:
-    assert not plan_put(APP, replace(SHELF, known=True, tag_count=MAX_TAGS), IMAGE, []).move_tags
+    assert not plan_put(APP, replace(SHELF, known=True, tag_count=ECR.tags), IMAGE, []).move_tags
 
 
 # --- naming -----------------------------------------------------------------------------------------------------------

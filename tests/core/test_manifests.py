@@ -128,6 +128,30 @@ def test_a_layer_with_urls_is_foreign() -> None:
     assert [part.foreign for part in manifest.blobs] == [False, True, False, False]
 
 
+# --- two readings of one document -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", ["Layers", "LAYERS", "layer\u017f", "Config", "MediaType", "mediatype", "Manifests", "SUBJECT"]
+)
+@pytest.mark.parametrize("document", [image(), index()])
+def test_a_member_whose_name_others_read_as_another_is_refused(document: dict[str, Any], name: str) -> None:
+    assert refused(written({**document, name: []}))
+    assert refused(written({name: [], **document}))
+
+
+@pytest.mark.parametrize("document", [image(), index()])
+def test_layers_of_two_generations_in_one_document_are_refused(document: dict[str, Any]) -> None:
+    assert refused(written({**document, "fsLayers": [{"blobSum": LAYER["digest"]}]}))
+
+
+@pytest.mark.parametrize("more", [{"layers": [LAYER]}, {"config": CONFIG}, {"manifests": [CHILD]}])
+def test_a_legacy_manifest_is_nothing_else_besides(more: dict[str, Any]) -> None:
+    document = {"schemaVersion": 1, "fsLayers": [{"blobSum": LAYER["digest"]}], **more}
+
+    assert refused(written(document), DOCKER_SCHEMA_1)
+
+
 # --- what is refused --------------------------------------------------------------------------------------------------
 
 

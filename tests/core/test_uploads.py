@@ -5,17 +5,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moorage.core.digests import EMPTY, Digest
-from moorage.core.errors import EmptyUpload, InvalidLayer, InvalidLayerPart, LayerPartTooSmall, LayerTooLarge
+from moorage.core.errors import (
+    EmptyUpload,
+    InvalidLayer,
+    InvalidLayerPart,
+    LayerPartTooSmall,
+    LayerTooLarge,
+    TooManyUploads,
+)
 from moorage.core.names import AccountId, Region, Registry, RepositoryName, UploadId
+from moorage.core.quotas import ECR, Quotas
 from moorage.core.uploads import (
-    MAX_LAYER,
-    MAX_PARTS,
     MIN_PART,
     Upload,
     chosen,
     completed_parts,
     continues,
     grown,
+    one_more,
     with_part,
 )
 
@@ -87,16 +94,32 @@ def test_an_upload_of_nothing_cannot_be_completed_by_parts() -> None:
 
 
 def test_a_layer_may_be_as_large_as_ecr_says_and_not_a_byte_larger() -> None:
-    assert grown(FRESH, MAX_LAYER).size == MAX_LAYER
+    assert grown(FRESH, ECR.layer).size == ECR.layer
     with pytest.raises(LayerTooLarge, match="layer size in bytes"):
-        grown(grown(FRESH, MAX_LAYER), 1)
+        grown(grown(FRESH, ECR.layer), 1)
     with pytest.raises(LayerTooLarge):
-        with_part(FRESH, MAX_LAYER + 1)
+        with_part(FRESH, ECR.layer + 1)
 
 
 def test_a_layer_may_have_as_many_parts_as_ecr_says_and_not_one_more() -> None:
     with pytest.raises(LayerTooLarge, match="number of layer parts which is '4200'"):
-        with_part(of_parts(*[1] * MAX_PARTS), 1)
+        with_part(of_parts(*[1] * ECR.parts), 1)
+
+
+def test_an_operator_may_want_other_numbers() -> None:
+    few = Quotas(layer=10, parts=1)
+
+    assert grown(FRESH, 10, few).size == 10
+    with pytest.raises(LayerTooLarge, match="which is '10'"):
+        grown(FRESH, 11, few)
+    with pytest.raises(LayerTooLarge, match="which is '1'"):
+        with_part(with_part(FRESH, 1, few), 1, few)
+
+
+def test_a_user_may_have_so_many_uploads_open_and_no_more() -> None:
+    one_more(ECR.uploads - 1)
+    with pytest.raises(TooManyUploads, match="open uploads which is '2'"):
+        one_more(2, Quotas(uploads=2))
 
 
 def test_the_bytes_received_must_have_one_of_the_digests_offered() -> None:

@@ -16,6 +16,7 @@ from moorage.adapters.sql.schema import metadata
 from moorage.config import Settings, gather, read_settings
 from moorage.core.identities import AccessKey, User
 from moorage.core.names import AccountId
+from moorage.web.http import ROOM, Room
 from moorage.wiring import build, prepare
 from tests.clients.registry import OCI_MANIFEST, digest_of, image_manifest
 from tests.engines.server import ACCOUNT
@@ -55,6 +56,7 @@ class Inside:
         self.upload = ""
         self._runner = asyncio.Runner()
         self._app = build(self.settings)
+        self.room: Room = self._app._room  # noqa: SLF001 - whatever was asked, all of it must be given back
         token = json.loads(self.ecr("GetAuthorizationToken", {}).body)["authorizationData"][0]["authorizationToken"]
         self.token = (b"authorization", b"Basic " + token.encode())
 
@@ -113,6 +115,7 @@ class Inside:
 
         await self._app(_scope(request), receive, send)
         ended.set()
+        assert self.room.left == ROOM, request
         headers = sent[0]["headers"]
         body = b"".join(each.get("body", b"") for each in sent[1:])
         _well_formed(headers)

@@ -42,7 +42,7 @@ def answered() -> dict[str, set[str]]:
 
 def routes() -> set[tuple[str, str]]:
     """Return the kinds of routes of the registry door, each with a method that it answers."""
-    door = OciDoor(NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, b"", sparse=False)
+    door = OciDoor(NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, b"", sparse=False)
     return set(door._handlers)  # noqa: SLF001 - the table of routes is the door's own business, except to be counted
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from moorage.core.errors import (
+    BatchTooLarge,
     CredentialsInvalid,
     ImageAlreadyExists,
     LayerAlreadyExists,
@@ -35,6 +36,7 @@ CODES = {
 
 # Refusal: why the table has no entry for it.
 NOT_DRESSED: dict[type[Refused], str] = {
+    BatchTooLarge: "a pull is of one manifest",
     ImageAlreadyExists: "repeating a push is no failure at this door",
     LayerAlreadyExists: "repeating a push is no failure at this door",
     TokenInvalid: "it is answered with the challenge, which is no error of the envelope",

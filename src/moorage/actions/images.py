@@ -5,9 +5,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from moorage.actions.access import Guard
 from moorage.actions.steps import found, locked
+from moorage.core.budgets import REFERRERS, fitting
 from moorage.core.calls import Call
 from moorage.core.digests import SHA256, Algorithm, Digest, parse_digest
 from moorage.core.errors import (
@@ -18,9 +20,20 @@ from moorage.core.errors import (
     ManifestNotFound,
     RegistryError,
 )
-from moorage.core.images import FoundImages, Image, ImageFailure, ImageId, Served, TagStatus, plan_put, removed_tags
-from moorage.core.manifests import INDEXES, Manifest, parse_manifest
+from moorage.core.images import (
+    FoundImages,
+    Image,
+    ImageFailure,
+    ImageId,
+    Served,
+    TagStatus,
+    check_batch,
+    plan_put,
+    removed_tags,
+)
+from moorage.core.manifests import INDEXES, Manifest, parse_manifest, referrer_entry
 from moorage.core.names import RepositoryName, Tag
+from moorage.core.quotas import ECR, Quotas
 from moorage.core.repositories import Repository
 from moorage.ports import Database, HotReads, Transaction
 
@@ -47,13 +60,22 @@ class Got:
     content: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Referrers:
+    """A page of descriptors; ``last`` is the id after which the next page begins, None where there is none."""
+
+    entries: list[dict[str, Any]]
+    last: int | None
+
+
 class Images:
     """Actions on images; each raises AccessDenied without the right to it, and RepositoryNotFound."""
 
-    def __init__(self, database: Database, hot: HotReads, guard: Guard) -> None:
+    def __init__(self, database: Database, hot: HotReads, guard: Guard, quotas: Quotas = ECR) -> None:
         self._database = database
         self._hot = hot
         self._guard = guard
+        self._quotas = quotas
 
     def put(
         self,
@@ -80,7 +102,8 @@ class Images:
                 raise parsed
             if digest is not None and digest != parsed.digest:
                 raise ImageDigestDoesNotMatch(digest, name, call.registry.account)
-            plan = plan_put(repository, tx.images.shelf(repository, parsed, tags), parsed, tags, sparse=sparse)
+            shelf = tx.images.shelf(repository, parsed, tags)
+            plan = plan_put(repository, shelf, parsed, tags, quotas=self._quotas, sparse=sparse)
             if plan.add:
                 tx.images.add(repository, parsed, plan.size, call.at)
             for tag in plan.move_tags:
@@ -118,25 +141,21 @@ class Images:
             _log.exception("request %s: a pull could not be noted", call.request_id)
 
     def get(self, call: Call, name: RepositoryName, ids: list[ImageId]) -> tuple[list[Got], list[ImageFailure]]:
-        """Return manifests: one entry per id by tag, one per tag of the image by digest; and the ids that name nothing."""
-        got: dict[tuple[Digest, Tag | None], Got] = {}
-        failures = []
+        """Return manifests: one entry per id by tag, one per tag of the image by digest; and the ids that name nothing.
+
+        Raises BatchTooLarge before any of them is read where they are too many bytes for one answer.
+        """
         with self._database.read() as tx:
             repository = found(tx, self._guard, call, "ecr:BatchGetImage", name)
-            images = _find(tx, repository, ids)
+            entries, failures = FoundImages(_find(tx, repository, ids)).entries(ids)
+            images = list({image.id: image for image, _ in entries}.values())
+            if images:
+                check_batch(entries, tx.images.lengths(images))
             content = tx.images.content(images) if images else {}
-        named = FoundImages(images)
-        for wanted in ids:
-            image = named.resolve(wanted)
-            if isinstance(image, ImageFailure):
-                failures.append(image)
-                continue
-            tags = (Tag(wanted.tag),) if wanted.tag is not None else image.tags or (None,)
-            got |= {(image.digest, tag): Got(image, tag, content[image.digest]) for tag in tags}
-        news = {entry.image.id for entry in got.values() if self.pull_is_news(call, entry.image)}
+        news = [image.id for image in images if self.pull_is_news(call, image)]
         if news:
             self.note_pulls(call, sorted(news))
-        return list(got.values()), failures
+        return [Got(image, tag, content[image.digest]) for image, tag in entries], failures
 
     def delete(self, call: Call, name: RepositoryName, ids: list[ImageId]) -> tuple[list[ImageId], list[ImageFailure]]:
         """Delete images and tags; return what was removed, once each, and the ids that could not be.
@@ -217,13 +236,22 @@ class Images:
 
     def referrers(
         self, call: Call, name: RepositoryName, subject: Digest, artifact_type: str | None, after: int, limit: int
-    ) -> list[tuple[Image, bytes]]:
-        """Return up to ``limit`` images with that subject and their manifests, those after the id ``after``."""
+    ) -> Referrers:
+        """Return descriptors of up to ``limit`` images with that subject, those after the id ``after``.
+
+        They are fewer where their manifests have many bytes, for the annotations of each are shown.
+        """
         with self._database.read() as tx:
             repository = found(tx, self._guard, call, "ecr:BatchGetImage", name)
-            images = tx.images.referrers(repository, subject, artifact_type, after, limit)
-            content = tx.images.content(images) if images else {}
-        return [(image, content[image.digest]) for image in images]
+            images = tx.images.referrers(repository, subject, artifact_type, after, limit + 1)
+            lengths = tx.images.lengths(images) if images else {}
+            shown = images[: min(limit, fitting(REFERRERS, [lengths[image.digest] for image in images]))]
+            content = tx.images.content(shown) if shown else {}
+        entries = [
+            referrer_entry(content[image.digest], image.media_type, image.digest, image.artifact_type)
+            for image in shown
+        ]
+        return Referrers(entries, shown[-1].id if len(images) > len(shown) else None)
 
 
 def _parsed(content: bytes, media_type: str | None, algorithm: Algorithm) -> Manifest | RegistryError:

@@ -7,8 +7,9 @@ from moorage.actions.steps import found, locked
 from moorage.core.calls import Call
 from moorage.core.collection import Grace
 from moorage.core.digests import Digest, parse_digest
+from moorage.core.downloads import SignedLayer
 from moorage.core.errors import LayerInaccessible, LayerNotFound, LayerReferenced, StorageFull
-from moorage.core.names import Registry, RepositoryName
+from moorage.core.names import RepositoryName
 from moorage.core.uploads import Layer
 from moorage.ports import Blobs, Database, HotReads
 
@@ -83,13 +84,17 @@ class Layers:
                 raise LayerInaccessible(layer.digest, name, call.registry.account)
         return layer
 
-    def signed(self, registry: Registry, name: RepositoryName, digest: Digest) -> Layer:
-        """Return a layer for the holder of a signed URL, who has shown that it may be read; raises LayerNotFound."""
+    def signed(self, wanted: SignedLayer) -> Layer:
+        """Return a layer for the holder of a signed URL, who has shown that it may be read; raises LayerNotFound.
+
+        Of a repository that came later under the same name nobody has shown that.
+        """
         with self._database.read() as tx:
-            repository = tx.repositories.get(registry, name)
-            layer = tx.layers.get(repository, [digest]).get(digest) if repository else None
+            repository = tx.repositories.get(wanted.registry, wanted.name)
+            is_meant = repository is not None and repository.created_at < wanted.signed_before
+            layer = tx.layers.get(repository, [wanted.digest]).get(wanted.digest) if repository and is_meant else None
         if layer is None:
-            raise LayerNotFound(digest, name, registry.account)
+            raise LayerNotFound(wanted.digest, wanted.name, wanted.registry.account)
         return layer
 
     def delete(self, call: Call, name: RepositoryName, digest: Digest) -> None:

@@ -14,7 +14,8 @@ from moorage.core.errors import (
     TooManyRepositories,
 )
 from moorage.core.names import RepositoryName
-from moorage.core.repositories import MAX_REPOSITORIES, Repository, TagMutability, with_tags
+from moorage.core.quotas import ECR, Quotas
+from moorage.core.repositories import Repository, TagMutability, with_tags
 from moorage.core.settings import DEFAULTS, check_setting
 from moorage.ports import Database
 
@@ -22,9 +23,10 @@ from moorage.ports import Database
 class Repositories:
     """Actions on repositories; each raises AccessDenied where the caller has no right to it."""
 
-    def __init__(self, database: Database, guard: Guard) -> None:
+    def __init__(self, database: Database, guard: Guard, quotas: Quotas = ECR) -> None:
         self._database = database
         self._guard = guard
+        self._quotas = quotas
 
     def create(self, call: Call, wanted: Repository, tags: dict[str, str]) -> Repository:
         """Create a repository with its resource tags; raises RepositoryAlreadyExists, TooManyTags, TooManyRepositories."""
@@ -38,8 +40,8 @@ class Repositories:
             tx.repositories.lock_registry(call.registry)
             if tx.repositories.get(call.registry, wanted.name):
                 raise RepositoryAlreadyExists(wanted.name, call.registry.account)
-            if tx.repositories.count(call.registry) >= MAX_REPOSITORIES:
-                raise TooManyRepositories(call.registry.account, MAX_REPOSITORIES)
+            if tx.repositories.count(call.registry) >= self._quotas.repositories:
+                raise TooManyRepositories(call.registry.account, self._quotas.repositories)
             repository = tx.repositories.add(wanted)
             tx.repositories.set_tags(repository, tags)
         return repository

@@ -14,9 +14,10 @@ from moorage.core.calls import Call
 from moorage.core.digests import SHA256, Algorithm, Digest
 from moorage.core.errors import AccessDenied, StorageFull, UploadNotFound
 from moorage.core.names import RepositoryName, UploadId, parse_upload
+from moorage.core.quotas import ECR, Quotas
 from moorage.core.repositories import Repository
 from moorage.core.settings import DEFAULTS
-from moorage.core.uploads import Upload, chosen, completed_parts, continues, grown, with_part
+from moorage.core.uploads import Upload, chosen, completed_parts, continues, grown, one_more, with_part
 from moorage.ports import Blobs, Database, Transaction, Writer
 
 MOST_ORIGINS = 100
@@ -38,18 +39,24 @@ class Session:
     """
 
     def __init__(
-        self, name: RepositoryName, upload: Upload, writer: Writer, algorithm: Algorithm | None = None
+        self,
+        name: RepositoryName,
+        upload: Upload,
+        writer: Writer,
+        algorithm: Algorithm | None = None,
+        quotas: Quotas = ECR,
     ) -> None:
         self.name = name
         self.upload = upload
         self.writer = writer
+        self._quotas = quotas
         self.received = 0
         writer.start(upload.size, algorithm or upload.algorithm)
 
     def write(self, chunks: Sequence[bytes]) -> None:
         """Take more bytes, at most 1024 pieces at once; raises LayerTooLarge, StorageFull."""
         size = sum(map(len, chunks))
-        grown(self.upload, self.received + size)
+        grown(self.upload, self.received + size, self._quotas)
         self.writer.write(chunks)
         self.received += size
 
@@ -69,18 +76,25 @@ class Uploads:
         *,
         new_id: Callable[[], UploadId],
         now: Callable[[], datetime],
+        quotas: Quotas = ECR,
     ) -> None:
         self._database = database
         self._blobs = blobs
         self._guard = guard
+        self._quotas = quotas
         self._new_id = new_id
         # Bytes may come for hours after the call: what collection goes by is when they had come.
         self._now = now
 
     def start(self, call: Call, name: RepositoryName, algorithm: Algorithm = SHA256) -> Upload:
-        """Start an upload whose digest will probably be of ``algorithm``: of another one, its bytes are read again at the end."""
+        """Start an upload; raises TooManyUploads.
+
+        Its digest will probably be of ``algorithm``: of another one, its bytes are read again at the end.
+        """
         with self._database.write(durable=False) as tx:
             repository = locked(tx, self._guard, call, "ecr:InitiateLayerUpload", name)
+            # Two starts at once in two repositories may both be the last one that is allowed.
+            one_more(tx.uploads.count(call.caller.user_id), self._quotas)
             upload = self._new(call, repository, algorithm)
             tx.uploads.add(upload)
         return upload
@@ -91,7 +105,7 @@ class Uploads:
             repository = found(tx, self._guard, call, "ecr:InitiateLayerUpload", name)
             self._guard.allow(tx, call, "ecr:UploadLayerPart", repository.arn)
         upload = self._new(call, repository, algorithm)
-        return Session(name, upload, self._blobs.writer(upload.id))
+        return Session(name, upload, self._blobs.writer(upload.id), quotas=self._quotas)
 
     def _new(self, call: Call, repository: Repository, algorithm: Algorithm) -> Upload:
         return Upload(
@@ -100,6 +114,7 @@ class Uploads:
             started_at=call.at,
             touched_at=call.at,
             algorithm=algorithm,
+            owner=call.caller.user_id,
         )
 
     def resume(
@@ -125,18 +140,18 @@ class Uploads:
                 upload = _upload(tx, found(tx, self._guard, call, action, name), upload_id)
             if first_byte is not None:
                 continues(upload, first_byte, call.registry, name)
-            return Session(name, upload, writer, algorithm)
+            return Session(name, upload, writer, algorithm, self._quotas)
         except BaseException:
             writer.close()
             raise
 
     def keep(self, call: Call, session: Session) -> Upload:
         """Acknowledge what the registry door received."""
-        return self._store(call, session, grown(session.upload, session.received))
+        return self._store(call, session, grown(session.upload, session.received, self._quotas))
 
     def keep_part(self, call: Call, session: Session) -> Upload:
         """Acknowledge one part of the AWS API."""
-        return self._store(call, session, with_part(session.upload, session.received))
+        return self._store(call, session, with_part(session.upload, session.received, self._quotas))
 
     def _store(self, call: Call, session: Session, upload: Upload) -> Upload:
         with self._database.write(durable=False) as tx:
@@ -152,7 +167,7 @@ class Uploads:
         Raises InvalidLayer where the bytes' digest, of the session's algorithm, is none of those offered; ``parts`` applies the AWS API's rules too
         (EmptyUpload, LayerPartTooSmall). Where the same content is stored already, the bytes received are dropped.
         """
-        upload = grown(session.upload, session.received)
+        upload = grown(session.upload, session.received, self._quotas)
         if parts:
             completed_parts(upload, call.registry, session.name)
         digest = chosen(self._sealed(session), offered)

@@ -13,6 +13,7 @@ from moorage.config.certificates import Unusable, usable_pair
 from moorage.config.sources import Given, InvalidSettings
 from moorage.core.names import AccountId, RegistryNames
 from moorage.core.proxies import Proxies
+from moorage.core.quotas import MIB, Quotas
 from moorage.core.trust import SERVER_FILE
 
 T = TypeVar("T")
@@ -51,6 +52,8 @@ class Settings:
     json_logs: bool
     log_requests: str
     sparse: bool
+    quotas: Quotas
+    throttle: bool
     tls: Tls | None
     proxies: Proxies
 
@@ -110,6 +113,8 @@ def read_settings(given: Mapping[str, Given], home: Path) -> Settings:
         json_logs=_read(given["log-format"], values.one_of("plain", "json")) == "json",
         log_requests=_read(given["log-requests"], values.one_of("all", "changes", "none")),
         sparse=_read(given["sparse-manifests"], values.switch),
+        quotas=_quotas(given),
+        throttle=_read(given["throttle"], values.one_of("off", "ecr")) == "ecr",
         tls=tls,
         proxies=_read_if(given["trust-proxy"], values.proxies) or Proxies(),
     )
@@ -146,6 +151,17 @@ def _read(value: Given, parse: Callable[[str], T]) -> T:
 
 def _read_if(value: Given, parse: Callable[[str], T]) -> T | None:
     return None if value.text is None else _read(value, parse)
+
+
+def _quotas(given: Mapping[str, Given]) -> Quotas:
+    return Quotas(
+        repositories=_read(given["max-repositories"], values.count),
+        images=_read(given["max-images"], values.count),
+        tags=_read(given["max-tags"], values.count),
+        layer=_read(given["max-layer-size"], values.count) * MIB,
+        parts=_read(given["max-layer-parts"], values.count),
+        uploads=_read(given["max-uploads"], values.count),
+    )
 
 
 def _tls(given: Mapping[str, Given], data: Path) -> Tls | None:

@@ -93,6 +93,13 @@ def workers(text: str) -> int:
     return int(text)
 
 
+def count(text: str) -> int:
+    """Return how many of something there may be."""
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", text):
+        raise Wrong(f"must be a number from 1 to 999999999, not {text!r}")
+    return int(text)
+
+
 def time(text: str) -> timedelta:
     """Return how long something lasts."""
     match = re.fullmatch(r"([0-9]{1,6})([smhd])", text)

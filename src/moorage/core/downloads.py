@@ -3,7 +3,8 @@
 import hashlib
 import hmac
 import re
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from moorage.core.digests import KNOWN_PATTERN, Digest
 from moorage.core.errors import TokenExpired, TokenInvalid
@@ -23,14 +24,26 @@ def signed_path(secret: bytes, registry: Registry, name: RepositoryName, digest:
     return f"{path}?expires={expires}&signature={_sign(secret, path, expires)}"
 
 
-def read_path(secret: bytes, path: str, query: str, at: datetime) -> tuple[Registry, RepositoryName, Digest]:
+@dataclass(frozen=True, slots=True)
+class SignedLayer:
+    """What a signed path names. ``signed_before`` is when it had been made for certain: a path knows whole seconds."""
+
+    registry: Registry
+    name: RepositoryName
+    digest: Digest
+    signed_before: datetime
+
+
+def read_path(secret: bytes, path: str, query: str, at: datetime) -> SignedLayer:
     """Return what a signed path names; raises TokenInvalid where it was not signed here, TokenExpired after its hour."""
     where, proof = _path.fullmatch(path), _query.fullmatch(query)
     if not where or not proof or not hmac.compare_digest(_sign(secret, path, int(proof[1])), proof[2]):
         raise TokenInvalid
     if at.timestamp() > int(proof[1]):
         raise TokenExpired
-    return Registry(AccountId(where[1]), Region(where[2])), RepositoryName(where[4]), Digest(where[3])
+    signed_before = datetime.fromtimestamp(int(proof[1]) + 1, UTC) - VALID
+    registry = Registry(AccountId(where[1]), Region(where[2]))
+    return SignedLayer(registry, RepositoryName(where[4]), Digest(where[3]), signed_before)
 
 
 def _sign(secret: bytes, path: str, expires: int) -> str:

@@ -341,11 +341,56 @@ class LayerTooLarge(LimitExceeded):
 
 
 @dataclass(eq=False)
+class TooManyUploads(LimitExceeded):
+    """The user has as many uploads open as one may have; those that are completed, cancelled or collected do not count."""
+
+    limit: int
+
+    def __str__(self) -> str:
+        return f"You already have the maximum allowed number of open uploads which is '{self.limit}': complete or cancel some first"
+
+
+@dataclass(eq=False)
+class BatchTooLarge(LimitExceeded):
+    """The manifests of a batch have more bytes than one answer may have (AWS API only)."""
+
+    size: int
+    limit: int
+
+    def __str__(self) -> str:
+        return (
+            f"The manifests of the images asked for have {self.size} bytes and one answer has {self.limit} at most: "
+            "ask for fewer images at once, or for an image by one of its tags"
+        )
+
+
+@dataclass(eq=False)
 class StorageFull(RegistryError):
     """The disk or the object store takes no more bytes; nothing of the request was kept."""
 
     def __str__(self) -> str:
         return "The registry has no space left to store what was sent"
+
+
+@dataclass(eq=False)
+class NotNow(RegistryError):
+    """Refused for the moment: after so many ``seconds`` it may be asked again."""
+
+    seconds: float
+
+
+class RateExceeded(NotNow):
+    """More requests in a second than ECR takes."""
+
+    def __str__(self) -> str:
+        return "Rate exceeded"
+
+
+class ServerBusy(NotNow):
+    """The bodies that are being received fill the room that there is for them."""
+
+    def __str__(self) -> str:
+        return "The server has no room for another large body at this moment; try again later"
 
 
 # --- layers and uploads -----------------------------------------------------------------------------------------------

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from moorage.core.budgets import BATCH
 from moorage.core.digests import DIGEST_PATTERN, Digest, looks_like_digest
 from moorage.core.errors import (
+    BatchTooLarge,
     ImageTagAlreadyExists,
     ManifestLayersNotFound,
     ManifestNotFound,
@@ -16,10 +18,8 @@ from moorage.core.errors import (
 )
 from moorage.core.manifests import Descriptor, Manifest
 from moorage.core.names import TAG_PATTERN, Tag, parse_tag
+from moorage.core.quotas import ECR, Quotas
 from moorage.core.repositories import Repository
-
-MAX_IMAGES = 100_000
-MAX_TAGS = 1_000
 
 
 class TagStatus(StrEnum):
@@ -83,7 +83,13 @@ class PutPlan:
 
 
 def plan_put(
-    repository: Repository, shelf: Shelf, manifest: Manifest, tags: Sequence[Tag], *, sparse: bool = False
+    repository: Repository,
+    shelf: Shelf,
+    manifest: Manifest,
+    tags: Sequence[Tag],
+    *,
+    quotas: Quotas = ECR,
+    sparse: bool = False,
 ) -> PutPlan:
     """Decide what putting ``manifest`` under ``tags``, each named once, changes; it may be nothing.
 
@@ -100,11 +106,11 @@ def plan_put(
     for tag in tags:
         if tag in shelf.tagged and not repository.mutability.may_move(tag):
             raise ImageTagAlreadyExists(tag, name)
-    if not shelf.known and shelf.image_count >= MAX_IMAGES:
-        raise TooManyImages(name, account, MAX_IMAGES)
+    if not shelf.known and shelf.image_count >= quotas.images:
+        raise TooManyImages(name, account, quotas.images)
     move_tags = tuple(tag for tag in tags if shelf.tagged.get(tag) != manifest.digest)
-    if beyond := move_tags[max(MAX_TAGS - shelf.tag_count, 0) :]:
-        raise TooManyTagsOnImage(beyond[0], name, account, MAX_TAGS)
+    if beyond := move_tags[max(quotas.tags - shelf.tag_count, 0) :]:
+        raise TooManyTagsOnImage(beyond[0], name, account, quotas.tags)
     return PutPlan(add=not shelf.known, move_tags=move_tags, size=_size(manifest, shelf))
 
 
@@ -159,6 +165,26 @@ class FoundImages:
         if by_tag is not None and by_tag.digest != found.digest:
             return _invalid(wanted, "ImageTagDoesNotMatchDigest", "given tag does not map to the given digest")
         return found
+
+    def entries(self, ids: Iterable[ImageId]) -> tuple[list[tuple[Image, Tag | None]], list[ImageFailure]]:
+        """Return image and tag of each entry that a batch has, once: an id by digest alone has one for each of the image's tags."""
+        entries: dict[tuple[Digest, Tag | None], Image] = {}
+        failures = []
+        for wanted in ids:
+            image = self.resolve(wanted)
+            if isinstance(image, ImageFailure):
+                failures.append(image)
+                continue
+            tags = (Tag(wanted.tag),) if wanted.tag is not None else image.tags or (None,)
+            entries |= {(image.digest, tag): image for tag in tags}
+        return [(image, tag) for (_, tag), image in entries.items()], failures
+
+
+def check_batch(entries: Iterable[tuple[Image, Tag | None]], lengths: Mapping[Digest, int]) -> None:
+    """Raise BatchTooLarge where the manifests of the entries, each as often as it has one, have too many bytes together."""
+    size = sum(lengths[image.digest] for image, _ in entries)
+    if size > BATCH:
+        raise BatchTooLarge(size, BATCH)
 
 
 def _invalid(wanted: ImageId, code: str, reason: str) -> ImageFailure:

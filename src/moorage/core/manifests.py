@@ -8,9 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, NewType
 
-import msgspec
-
 from moorage.core.digests import SHA256, Algorithm, Digest, digest_of, parse_digest
+from moorage.core.documents import Unreadable, read_document
 from moorage.core.errors import InvalidParameter, ManifestTooLarge
 
 MediaType = NewType("MediaType", str)
@@ -32,6 +31,11 @@ MAX_REFERENCES = 10_000
 """More entries than any image has; a manifest of 4 MiB could otherwise ask for 50,000 look-ups."""
 
 _media_type = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9!#$&^_.+-]{0,126}/[a-zA-Z0-9][a-zA-Z0-9!#$&^_.+-]{0,126}")
+
+_members = {
+    name.casefold(): name
+    for name in ("artifactType", "config", "fsLayers", "layers", "manifests", "mediaType", "schemaVersion", "subject")
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +79,10 @@ def parse_manifest(content: bytes, stated: str | None, algorithm: Algorithm = SH
     if len(content) > MAX_MANIFEST:
         raise ManifestTooLarge(MAX_MANIFEST)
     try:
-        document = msgspec.json.decode(content)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        document = read_document(content)
+    except Unreadable:
         raise refused_manifest() from None
-    if not isinstance(document, dict):
+    if not isinstance(document, dict) or _is_ambiguous(document):
         raise refused_manifest()
     media_type = _media_type_of(document, stated)
     digest = digest_of(content, algorithm)
@@ -109,6 +113,16 @@ def parse_manifest(content: bytes, stated: str | None, algorithm: Algorithm = SH
         subject=subject,
         artifact_type=artifact_type or config.media_type,
     )
+
+
+def _is_ambiguous(document: dict[str, Any]) -> bool:
+    """Tell whether others may read another document than this one, and fetch what was never looked at here.
+
+    Readers in Go do not look at the case of a member's name; and old ones take ``fsLayers`` for the layers of a newer manifest.
+    """
+    if any(_members.get(name.casefold(), name) != name for name in document):
+        return True
+    return "fsLayers" in document and not document.keys().isdisjoint(("config", "layers", "manifests"))
 
 
 def _media_type_of(document: dict[str, Any], stated: str | None) -> MediaType:
@@ -167,8 +181,8 @@ def referrer_entry(content: bytes, media_type: str, digest: Digest, artifact_typ
     if artifact_type:
         entry["artifactType"] = artifact_type
     try:
-        annotations = msgspec.json.decode(content).get("annotations")
-    except RecursionError:
+        annotations = read_document(content).get("annotations")
+    except Unreadable:
         # It was parsed with more of the stack left; one such manifest must not take the whole listing down.
         annotations = None
     if isinstance(annotations, dict):

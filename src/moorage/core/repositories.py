@@ -8,7 +8,6 @@ from enum import StrEnum
 from moorage.core.errors import InvalidParameter, InvalidTagParameter, TooManyTags
 from moorage.core.names import Registry, RepositoryName, Tag
 
-MAX_REPOSITORIES = 100_000
 MAX_RESOURCE_TAGS = 50
 MAX_EXCLUSIONS = 5
 

@@ -4,16 +4,21 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from moorage.core.digests import SHA256, Algorithm, Digest
-from moorage.core.errors import EmptyUpload, InvalidLayer, InvalidLayerPart, LayerPartTooSmall, LayerTooLarge
+from moorage.core.errors import (
+    EmptyUpload,
+    InvalidLayer,
+    InvalidLayerPart,
+    LayerPartTooSmall,
+    LayerTooLarge,
+    TooManyUploads,
+)
 from moorage.core.names import Registry, RepositoryName, UploadId
+from moorage.core.quotas import ECR, MIB, Quotas
 
-MIB = 1024 * 1024
 PART_SIZE = 10 * MIB
 """What InitiateLayerUpload advises."""
 MIN_PART = 5 * MIB
 MAX_PART = 20 * MIB
-MAX_PARTS = 4_200
-MAX_LAYER = 52_000 * MIB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +27,7 @@ class Upload:
 
     ``parts``, ``small_last_part`` and ``small_part`` (a part below 5 MiB was followed by another) are kept for the rules
     of the AWS API; the registry door has no parts. ``algorithm`` is what its bytes are hashed with as they come: a guess at the
-    digest that it will be completed under.
+    digest that it will be completed under. ``owner`` is the id of the user who started it.
     """
 
     id: UploadId
@@ -34,6 +39,7 @@ class Upload:
     small_last_part: bool = False
     small_part: bool = False
     algorithm: Algorithm = SHA256
+    owner: str = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,12 @@ class Layer:
     media_type: str | None = None
 
 
+def one_more(already_open: int, quotas: Quotas = ECR) -> None:
+    """Raise TooManyUploads unless a user who has so many uploads open may start another one."""
+    if already_open >= quotas.uploads:
+        raise TooManyUploads(quotas.uploads)
+
+
 def continues(upload: Upload, first_byte: int, registry: Registry, name: RepositoryName) -> None:
     """Raise InvalidLayerPart unless ``first_byte`` is where the upload stands."""
     if first_byte != upload.size:
@@ -62,19 +74,19 @@ def continues(upload: Upload, first_byte: int, registry: Registry, name: Reposit
         )
 
 
-def grown(upload: Upload, received: int) -> Upload:
+def grown(upload: Upload, received: int, quotas: Quotas = ECR) -> Upload:
     """Return the upload with ``received`` more bytes from the registry door; raises LayerTooLarge."""
-    if upload.size + received > MAX_LAYER:
-        raise LayerTooLarge(upload.id, "layer size in bytes", MAX_LAYER)
+    if upload.size + received > quotas.layer:
+        raise LayerTooLarge(upload.id, "layer size in bytes", quotas.layer)
     return replace(upload, size=upload.size + received)
 
 
-def with_part(upload: Upload, received: int) -> Upload:
+def with_part(upload: Upload, received: int, quotas: Quotas = ECR) -> Upload:
     """Return the upload with one more part from the AWS API; raises LayerTooLarge."""
-    if upload.parts >= MAX_PARTS:
-        raise LayerTooLarge(upload.id, "number of layer parts", MAX_PARTS)
+    if upload.parts >= quotas.parts:
+        raise LayerTooLarge(upload.id, "number of layer parts", quotas.parts)
     return replace(
-        grown(upload, received),
+        grown(upload, received, quotas),
         parts=upload.parts + 1,
         small_part=upload.small_part or upload.small_last_part,
         small_last_part=received < MIN_PART,

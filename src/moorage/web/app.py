@@ -11,12 +11,23 @@ from pathlib import Path
 
 from moorage.actions.layers import Layers
 from moorage.core.downloads import PREFIX, read_path
-from moorage.core.errors import Refused, TokenExpired, TokenInvalid
+from moorage.core.errors import Refused, ServerBusy, TokenExpired, TokenInvalid
 from moorage.core.proxies import Client, Proxies
 from moorage.core.trust import AUTHORITY_PATH
 from moorage.web.aws.door import AwsDoor, AwsRequest, refuse
 from moorage.web.aws.errors import Malformed, RequestTooLarge
-from moorage.web.http import Answer, BodyTooLarge, ClientGone, Incoming, Receive, Scope, Send, read_body, send_answer
+from moorage.web.http import (
+    Answer,
+    BodyTooLarge,
+    ClientGone,
+    Incoming,
+    Receive,
+    Room,
+    Scope,
+    Send,
+    read_body,
+    send_answer,
+)
 from moorage.web.metrics import CONTENT_TYPE, Metrics
 from moorage.web.oci.blobs import Blobs
 from moorage.web.oci.door import OciDoor, OciRequest
@@ -57,6 +68,7 @@ class App:
         layers: Layers,
         secret: bytes,
         pools: Pools,
+        room: Room,
         metrics: Metrics,
         ready: Callable[[], None],
         proxies: Proxies,
@@ -69,6 +81,7 @@ class App:
         self._layers = layers
         self._secret = secret
         self._pools = pools
+        self._room = room
         self._metrics = metrics
         self._ready = ready
         self._proxies = proxies
@@ -187,13 +200,16 @@ class App:
             if refused:
                 return refused
         limit = MAX_AWS_BODY if request.header(b"x-amz-target").endswith(_LARGE) else SMALL_AWS_BODY
-        try:
-            body = await read_body(receive, limit)
-        except BodyTooLarge:
-            return refuse(request, RequestTooLarge(limit))
         moves_bytes = request.header(b"x-amz-target").endswith(("UploadLayerPart", "CompleteLayerUpload"))
         run = self._pools.bytes if moves_bytes else self._pools.rows
-        return await run(self._aws.answer, replace(request, body=body))
+        with self._room.hold() as held:
+            try:
+                body = await read_body(receive, limit, held)
+            except BodyTooLarge:
+                return refuse(request, RequestTooLarge(limit))
+            except ServerBusy as busy:
+                return refuse(request, busy)
+            return await run(self._aws.answer, replace(request, body=body))
 
     async def _other(self, scope: Scope) -> Answer:
         path: str = scope["path"]
@@ -233,10 +249,9 @@ class App:
     async def _signed_layer(self, scope: Scope) -> Answer:
         headers = dict(scope["headers"])
         try:
-            registry, name, digest = read_path(
-                self._secret, scope["path"], scope["query_string"].decode("latin-1"), datetime.now(UTC)
-            )
-            layer = await self._pools.rows(self._layers.signed, registry, name, digest)
+            query = scope["query_string"].decode("latin-1")
+            wanted = read_path(self._secret, scope["path"], query, datetime.now(UTC))
+            layer = await self._pools.rows(self._layers.signed, wanted)
         except (TokenInvalid, TokenExpired):
             return error_answer(403, "DENIED", "The URL has expired or was not signed by this registry")
         except Refused as error:
@@ -270,7 +285,11 @@ def _is_registry(raw_path: bytes) -> bool:
 
 
 def _named(answer: Answer, request_id: str) -> Answer:
-    """Return the answer with the request's id, once: clients show what is given twice as one doubled id."""
+    """Return the answer with the request's id, once: clients show what is given twice as one doubled id.
+
+    And no browser guesses what an answer is, whosever words are in it.
+    """
+    answer.headers.append((b"x-content-type-options", b"nosniff"))
     if all(name != b"x-amzn-requestid" for name, _ in answer.headers):
         answer.headers.append((b"x-amzn-requestid", request_id.encode()))
     return answer

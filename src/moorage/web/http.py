@@ -4,16 +4,21 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
+
+from moorage.core.errors import ServerBusy
+from moorage.core.pace import PATIENCE, patience
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
-
-BODY_SECONDS = 60
-"""How long the next bytes of a body may take to arrive; what waits for them holds an upload or memory."""
+ROOM = 128 * 1024 * 1024
+"""Bytes of whole bodies that one process holds at once. Read as JSON and base64 they take about three times as many."""
+FREE = 64 * 1024
+"""Bytes that every body may have, whatever others hold: most requests are smaller, and connections are limited."""
 
 DROPPED_BYTES = 64 * 1024 * 1024
 DROPPED_SECONDS = 5
@@ -73,33 +78,75 @@ class Incoming:
                     left -= len((await self()).get("body", b""))
 
 
-async def read_body(receive: Receive, limit: int) -> bytes:
+class Room:
+    """What one process has left for whole bodies; used on the event loop alone."""
+
+    def __init__(self, left: int = ROOM) -> None:
+        self.left = left
+
+    def hold(self) -> "Held":
+        """Return what a request holds of it, for a ``with`` block that lasts as long as its body is needed."""
+        return Held(self)
+
+
+class Held:
+    """The bytes of one body; leaving the block gives them back."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._taken = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self._room.left += self._taken
+        self._taken = 0
+
+    def keep(self, size: int) -> None:
+        """Note that the body has come to ``size`` bytes; raises ServerBusy where there is no room for them."""
+        more = max(size - FREE, 0) - self._taken
+        if more > self._room.left:
+            raise ServerBusy(1)
+        self._room.left -= more
+        self._taken += more
+
+
+async def read_body(receive: Receive, limit: int, held: Held) -> bytes:
     """Return the whole body, at most ``limit`` bytes.
 
-    Raises BodyTooLarge as soon as more than that has arrived, ClientGone where the connection ends before the body.
+    Raises BodyTooLarge as soon as more than that has arrived, ServerBusy as soon as there is no room for it, ClientGone where
+    the connection ends before the body.
     """
-    chunks: list[bytes] = []
-    size = 0
+    # Not a list of the chunks: sent byte by byte, a body would take forty times its size.
+    body = bytearray()
     async for chunk in body_chunks(receive):
-        size += len(chunk)
+        size = len(body) + len(chunk)
         if size > limit:
             raise BodyTooLarge
-        chunks.append(chunk)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        held.keep(size)
+        body += chunk
+    return bytes(body)
 
 
 async def body_chunks(receive: Receive) -> AsyncIterator[bytes]:
-    """Yield the body as it arrives; raises ClientGone where the connection ends before the body."""
-    more = True
+    """Yield the body as it arrives; raises ClientGone where the connection ends before the body, or it comes too slowly."""
+    clock = asyncio.get_running_loop().time
+    left, more = PATIENCE, True
     while more:
+        # Only what the client takes is counted: while its bytes are being written nobody waits for it.
+        began = clock()
         try:
-            async with asyncio.timeout(BODY_SECONDS):
+            async with asyncio.timeout(left):
                 message = await receive()
         except TimeoutError:
             raise ClientGone from None
         if message["type"] == "http.disconnect":
             raise ClientGone
         chunk = message.get("body", b"")
+        left = patience(left, clock() - began, len(chunk))
         if chunk:
             yield chunk
         more = message.get("more_body", False)

@@ -73,6 +73,10 @@ _indexes = (
     .order_by(images.c.id)
 )
 _content = select(images.c.digest, images.c.content).where(images.c.id.in_(bindparam("ids", expanding=True)))
+# Both engines know how long bytes are without looking at them.
+_lengths = select(images.c.digest, func.length(images.c.content).label("length")).where(
+    images.c.id.in_(bindparam("ids", expanding=True))
+)
 _tag_targets = (
     select(tags.c.name, images.c.digest)
     .join(images, tags.c.image_id == images.c.id)
@@ -190,6 +194,11 @@ class SqlImageRows:
             for tag in self._connection.execute(_tags_of, {"ids": [row.id for row in rows]}):
                 names[tag.image_id].append(tag.name)
         return [_image(row, tuple(names[row.id])) for row in rows]
+
+    def lengths(self, found: Sequence[Image]) -> dict[Digest, int]:
+        """Return how many bytes the manifests of images have, without reading them."""
+        rows = self._connection.execute(_lengths, {"ids": [image.id for image in found]})
+        return {row.digest: row.length for row in rows}
 
     def content(self, found: Sequence[Image]) -> dict[Digest, bytes]:
         """Return the manifests of images."""

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, delete, exists, insert, select, tuple_, update
+from sqlalchemy import Connection, Select, bindparam, delete, exists, func, insert, select, tuple_, update
 
 from moorage.adapters.sql.repositories import upsert
 from moorage.adapters.sql.schema import contents, layers, references, repositories, uploads
@@ -96,6 +96,7 @@ _abandoned = (
 )
 _upload = select(uploads).where(uploads.c.id == bindparam("id"), uploads.c.repository_id == bindparam("repository"))
 _lock = _upload.with_for_update()
+_open = select(func.count()).where(uploads.c.owner == bindparam("owner"))
 
 
 class SqlLayerRows:
@@ -239,6 +240,10 @@ class SqlUploadRows:
     def remove(self, upload: UploadId) -> None:
         """Forget an upload."""
         self._connection.execute(delete(uploads).where(uploads.c.id == upload))
+
+    def count(self, owner: str) -> int:
+        """Return how many uploads a user has open."""
+        return self._connection.execute(_open, {"owner": owner}).scalar_one()
 
     def abandoned(self, before: datetime, after: str, limit: int) -> list[Unused]:
         """Return up to ``limit`` uploads that nothing came for since ``before``, those after an id."""

@@ -211,4 +211,7 @@ uploads = Table(
     Column("small_last_part", Boolean, nullable=False),
     Column("small_part", Boolean, nullable=False),
     Column("algorithm", String(16), nullable=False, server_default=SHA256),
+    # A user's id; it outlives the user, whose uploads are collected like any other.
+    Column("owner", String(64), nullable=False, server_default="unknown"),
+    Index("uploads_by_owner", "owner"),
 )

@@ -24,6 +24,7 @@ from moorage.web.aws.errors import AWS_ERRORS, INTERNAL, Malformed, NotPosted, U
 from moorage.web.aws.model import Operation, Service, service
 from moorage.web.aws.refused import REFUSED
 from moorage.web.http import Answer
+from moorage.web.throttle import Throttle
 
 Handler = Callable[[Call, dict[str, Any]], Mapping[str, Any] | None]
 """Carries one operation out: its input has been checked, the caller is known but not yet authorised."""
@@ -61,10 +62,12 @@ class AwsDoor:
         services: Mapping[str, Mapping[str, Handler]],
         key: Callable[[str], AccessKey | None],
         now: Callable[[], datetime],
+        throttle: Throttle | None = None,
     ) -> None:
         self._services = services
         self._key = key
         self._now = now
+        self._throttle = throttle
 
     def answer(self, request: AwsRequest) -> Answer:
         """Return the answer to ``request``; never raises."""
@@ -119,6 +122,8 @@ class AwsDoor:
             request_id=request.request_id,
             context=_context(request, at),
         )
+        if self._throttle:
+            self._throttle.admit(call, operation.name)
         result = handler(call, given)
         if meant.protocol == "json":
             return _answer(request, 200, json11.MEDIA_TYPE, json11.write(result))
@@ -234,4 +239,6 @@ def _answer(request: AwsRequest, status: int, media_type: str, body: bytes) -> A
     headers = [(b"content-type", media_type.encode()), (b"x-amzn-requestid", request.request_id.encode())]
     if status == 405:  # noqa: PLR2004 - HTTP's own figure
         headers.append((b"allow", b"POST"))
+    if status == 503:  # noqa: PLR2004 - the same
+        headers.append((b"retry-after", b"1"))
     return Answer(status=status, headers=headers, body=body)

@@ -132,6 +132,10 @@ AWS_ERRORS: dict[type[e.Refused], AwsError] = {
     e.TooManyImages: _LIMIT,
     e.TooManyTagsOnImage: _LIMIT,
     e.LayerTooLarge: _LIMIT,
+    e.TooManyUploads: _LIMIT,
+    e.BatchTooLarge: _LIMIT,
+    e.RateExceeded: AwsError("ThrottlingException", 400, ("Throttling", 400)),
+    e.ServerBusy: AwsError("ServiceUnavailable", 503, ("ServiceUnavailable", 503)),
     # A 500 would be repeated by every client, and fill nothing.
     e.StorageFull: AwsError("LimitExceededException", 400, ("LimitExceeded", 409)),
     # layers and uploads

@@ -6,20 +6,18 @@ from typing import Any
 
 import msgspec
 
+from moorage.core.documents import Unreadable, read_document
 from moorage.web.aws.errors import Malformed
 
 MEDIA_TYPE = "application/x-amz-json-1.1"
 
 
 def read(body: bytes) -> Any:
-    """Return the document that ``body`` is; raises Malformed for anything that is not JSON in UTF-8.
-
-    Of a key that is given twice, the last one counts.
-    """
+    """Return the document that ``body`` is; raises Malformed for anything else."""
     try:
-        return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Malformed("The request body is not valid JSON") from None
+        return read_document(body)
+    except Unreadable as unreadable:
+        raise Malformed(f"The request body {unreadable}") from None
 
 
 def write(result: Mapping[str, Any] | None) -> bytes:

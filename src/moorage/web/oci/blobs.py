@@ -14,7 +14,7 @@ from moorage.core.errors import LayerNotFound
 from moorage.core.names import RepositoryName
 from moorage.core.uploads import Layer
 from moorage.web.http import Answer, Headers
-from moorage.web.oci.errors import API_VERSION
+from moorage.web.oci.errors import API_VERSION, STORED
 from moorage.web.oci.ranges import Parts, Unsatisfiable, byte_ranges, content_range
 from moorage.web.oci.requests import Route, digest, is_unknown_algorithm, repository
 from moorage.web.pools import Pools
@@ -113,5 +113,5 @@ def _headers(layer: Layer) -> Headers:
         API_VERSION,
         (b"docker-content-digest", layer.digest.encode()),
         (b"accept-ranges", b"bytes"),
-        (b"x-content-type-options", b"nosniff"),
+        STORED,
     ]

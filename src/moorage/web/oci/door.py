@@ -21,7 +21,7 @@ from moorage.core.calls import Call
 from moorage.core.errors import InvalidParameter, Refused, TokenInvalid
 from moorage.core.names import Registry, registry_of_host
 from moorage.core.tokens import Token, verify
-from moorage.web.http import Answer, BodyTooLarge, ClientGone, Receive
+from moorage.web.http import Answer, BodyTooLarge, ClientGone, Receive, Room
 from moorage.web.oci.blobs import Blobs
 from moorage.web.oci.errors import API_VERSION, error_answer, not_found, refusal, unauthorized
 from moorage.web.oci.listings import Listings
@@ -29,6 +29,7 @@ from moorage.web.oci.manifests import Manifests
 from moorage.web.oci.requests import Query, Route, route
 from moorage.web.oci.sessions import Sessions
 from moorage.web.pools import Pools
+from moorage.web.throttle import Throttle
 
 log = logging.getLogger("moorage.web.oci")
 
@@ -56,6 +57,18 @@ class OciRequest:
         return self.headers.get(b"host", b"").decode("latin-1")
 
 
+_OPERATIONS = {
+    ("manifest", "GET"): "BatchGetImage",
+    ("manifest", "HEAD"): "BatchGetImage",
+    ("manifest", "PUT"): "PutImage",
+    ("blob", "GET"): "GetDownloadUrlForLayer",
+    ("blob", "HEAD"): "BatchCheckLayerAvailability",
+    ("uploads", "POST"): "InitiateLayerUpload",
+    ("upload", "PATCH"): "UploadLayerPart",
+    ("upload", "PUT"): "CompleteLayerUpload",
+}
+"""The operations that ECR's own registry calls, and so whose rates are drawn from."""
+
 Handler = Callable[[OciRequest, Call, Route], Awaitable[Answer]]
 
 
@@ -70,15 +83,18 @@ class OciDoor:
         uploads: Uploads,
         repositories: Repositories,
         pools: Pools,
+        room: Room,
         token_secret: bytes,
         *,
         sparse: bool,
+        throttle: Throttle | None = None,
     ) -> None:
+        self._throttle = throttle
         self._secret = token_secret
         self._identities = identities
         self._pools = pools
         self._tokens: dict[bytes, Token] = {}
-        manifests = Manifests(images, pools, sparse=sparse)
+        manifests = Manifests(images, pools, room, sparse=sparse)
         blobs = Blobs(layers, pools)
         sessions = Sessions(uploads, pools)
         listings = Listings(images, repositories, pools)
@@ -142,6 +158,8 @@ class OciDoor:
         handler = self._handlers.get((where.kind, request.method))
         if handler is None:
             return error_answer(405, "UNSUPPORTED", "The operation is unsupported.")
+        if self._throttle:
+            self._throttle.admit(call, _OPERATIONS.get((where.kind, request.method), ""))
         return await handler(request, call, where)
 
     async def _base(self, _request: OciRequest, call: Call, _route: Route) -> Answer:

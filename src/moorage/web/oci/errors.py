@@ -1,6 +1,8 @@
 """How the registry door dresses refusals (OCI distribution specification, "Error Codes"; ECR's pairs of code and status)."""
 
+import re
 from dataclasses import dataclass
+from math import ceil
 
 import msgspec
 
@@ -8,6 +10,10 @@ from moorage.core import errors
 from moorage.web.http import Answer, Headers
 
 API_VERSION = (b"docker-distribution-api-version", b"registry/2.0")
+STORED = (b"content-security-policy", b"default-src 'none'; sandbox")
+"""Goes with what was pushed: a browser that happens on it runs none of it."""
+
+_plain_host = re.compile(r"[A-Za-z0-9.:\[\]_-]{1,300}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +50,13 @@ OCI_ERRORS: dict[type[errors.Refused], OciError] = {
     errors.ManifestLayersNotFound: OciError("MANIFEST_BLOB_UNKNOWN", 400),
     errors.ManifestNotFound: OciError("MANIFEST_UNKNOWN", 404),
     errors.ManifestTooLarge: OciError("MANIFEST_INVALID", 413),
+    errors.RateExceeded: OciError("TOOMANYREQUESTS", 429),
     errors.ReferencedImagesNotFound: OciError("MANIFEST_BLOB_UNKNOWN", 400),
     errors.RepositoryAlreadyExists: _denied,
     errors.RepositoryNotEmpty: _denied,
     errors.RepositoryNotFound: OciError("NAME_UNKNOWN", 404),
     errors.RepositoryPolicyNotFound: _denied,
+    errors.ServerBusy: OciError("TOOMANYREQUESTS", 429),
     # 507 is what a full disk is called (RFC 4918, section 11.5); clients print the sentence.
     errors.StorageFull: OciError("DENIED", 507),
     errors.TokenExpired: _denied,
@@ -56,13 +64,14 @@ OCI_ERRORS: dict[type[errors.Refused], OciError] = {
     errors.TooManyRepositories: _denied,
     errors.TooManyTags: _denied,
     errors.TooManyTagsOnImage: _denied,
+    errors.TooManyUploads: _denied,
     errors.UploadBusy: OciError("BLOB_UPLOAD_INVALID", 409),
     errors.UploadNotFound: OciError("BLOB_UPLOAD_UNKNOWN", 404),
     errors.ValidationFailed: _unsupported,
 }
 
-UNREACHABLE = (errors.ImageAlreadyExists, errors.LayerAlreadyExists)
-"""The AWS door's alone: repeating a push is no failure at this one."""
+UNREACHABLE = (errors.BatchTooLarge, errors.ImageAlreadyExists, errors.LayerAlreadyExists)
+"""The AWS door's alone: repeating a push is no failure at this one, and it has no batches."""
 
 
 def refusal(error: errors.Refused) -> Answer:
@@ -72,6 +81,8 @@ def refusal(error: errors.Refused) -> Answer:
     if isinstance(error, errors.InvalidLayerPart):
         answer.headers.append((b"location", f"/v2/{error.name}/blobs/uploads/{error.upload}".encode()))
         answer.headers.append((b"range", f"0-{max(error.last_valid_byte, 0)}".encode()))
+    if isinstance(error, errors.NotNow):
+        answer.headers.append((b"retry-after", b"%d" % ceil(error.seconds)))
     return answer
 
 
@@ -85,10 +96,12 @@ def error_answer(status: int, code: str, message: str) -> Answer:
 
 def unauthorized(host: str, *, secure: bool) -> Answer:
     """Return the challenge of a request without valid credentials, as ECR words it."""
-    realm = f'Basic realm="{"https" if secure else "http"}://{host}/",service="ecr.amazonaws.com"'
+    # A host that says more than where the client is would be more of the challenge.
+    shown = host if _plain_host.fullmatch(host) else "localhost"
+    realm = f'Basic realm="{"https" if secure else "http"}://{shown}/",service="ecr.amazonaws.com"'
     headers: Headers = [
         API_VERSION,
-        (b"www-authenticate", realm.encode("latin-1", "replace")),
+        (b"www-authenticate", realm.encode()),
         (b"content-type", b"text/plain; charset=utf-8"),
     ]
     return Answer(status=401, headers=headers, body=b"Not Authorized\n")

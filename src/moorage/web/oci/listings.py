@@ -10,9 +10,9 @@ from moorage.actions.images import Images
 from moorage.actions.repositories import Repositories
 from moorage.core.calls import Call
 from moorage.core.errors import InvalidParameter
-from moorage.core.manifests import OCI_INDEX, referrer_entry
+from moorage.core.manifests import OCI_INDEX
 from moorage.web.http import Answer, Headers
-from moorage.web.oci.errors import API_VERSION
+from moorage.web.oci.errors import API_VERSION, STORED
 from moorage.web.oci.requests import Route, digest, next_link, repository
 from moorage.web.pools import Pools
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from moorage.web.oci.door import OciRequest  # the door imports this module
 
 REFERRERS = 100
-"""Referrers on one page: each may bring annotations of its own."""
+"""Referrers on one page; fewer where their annotations may be large."""
 
 
 class Listings:
@@ -51,19 +51,16 @@ class Listings:
         if not after.isdecimal() or len(after) > 18:  # noqa: PLR2004 - digits of a row's number
             raise InvalidParameter("NextToken", "Invalid next token provided")
         found = await self._pools.rows(
-            self._images.referrers, call, name, subject, artifact_type, int(after), REFERRERS + 1
+            self._images.referrers, call, name, subject, artifact_type, int(after), REFERRERS
         )
-        entries = [
-            referrer_entry(content, image.media_type, image.digest, image.artifact_type) for image, content in found
-        ]
-        headers: Headers = [API_VERSION, (b"content-type", OCI_INDEX.encode())]
+        headers: Headers = [API_VERSION, STORED, (b"content-type", OCI_INDEX.encode())]
         if artifact_type is not None:
             headers.append((b"oci-filters-applied", b"artifactType"))
-        if len(found) > REFERRERS:
-            path = f"/v2/{name}/referrers/{subject}"
-            headers.append(next_link(path, REFERRERS, str(found[REFERRERS - 1][0].id), artifact_type))
-        index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries[:REFERRERS]}
-        return Answer(status=200, headers=headers, body=msgspec.json.encode(index))
+        if found.last is not None:
+            headers.append(next_link(f"/v2/{name}/referrers/{subject}", REFERRERS, str(found.last), artifact_type))
+        index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": found.entries}
+        body = await self._pools.rows(msgspec.json.encode, index)
+        return Answer(status=200, headers=headers, body=body)
 
 
 def _page(body: dict[str, object], member: str, found: list[str], size: int, path: str) -> Answer:

@@ -11,8 +11,8 @@ from moorage.core.errors import ManifestNotFound, ManifestTooLarge
 from moorage.core.images import Served
 from moorage.core.manifests import MAX_MANIFEST
 from moorage.core.names import Tag
-from moorage.web.http import Answer, BodyTooLarge, read_body
-from moorage.web.oci.errors import API_VERSION
+from moorage.web.http import Answer, BodyTooLarge, Room, read_body
+from moorage.web.oci.errors import API_VERSION, STORED
 from moorage.web.oci.requests import Route, is_unknown_algorithm, repository, tag, tag_or_digest
 from moorage.web.pools import Pools
 
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 class Manifests:
     """GET, HEAD, PUT and DELETE of ``/v2/<name>/manifests/<reference>``."""
 
-    def __init__(self, images: Images, pools: Pools, *, sparse: bool) -> None:
+    def __init__(self, images: Images, pools: Pools, room: Room, *, sparse: bool) -> None:
         self._images = images
         self._pools = pools
+        self._room = room
         self._sparse = sparse
 
     async def get(self, request: OciRequest, call: Call, route: Route) -> Answer:
@@ -49,24 +50,25 @@ class Manifests:
         """
         name, reference = repository(route.name), tag_or_digest(route.reference)
         named = [tag(each) for each in request.query.every("tag")]
-        try:
-            content = await read_body(request.receive, MAX_MANIFEST)
-        except BodyTooLarge:
-            raise ManifestTooLarge(MAX_MANIFEST) from None
         stated = request.headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip()
         digest = parse_digest(reference)
         tags = list(dict.fromkeys(named if digest else [Tag(reference), *named]))
-        put = await self._pools.rows(
-            self._images.put,
-            call,
-            name,
-            content,
-            media_type=stated,
-            tags=tags,
-            digest=digest,
-            algorithm=algorithm_of(digest) if digest else SHA256,
-            sparse=self._sparse,
-        )
+        with self._room.hold() as held:
+            try:
+                content = await read_body(request.receive, MAX_MANIFEST, held)
+            except BodyTooLarge:
+                raise ManifestTooLarge(MAX_MANIFEST) from None
+            put = await self._pools.rows(
+                self._images.put,
+                call,
+                name,
+                content,
+                media_type=stated,
+                tags=tags,
+                digest=digest,
+                algorithm=algorithm_of(digest) if digest else SHA256,
+                sparse=self._sparse,
+            )
         headers = [
             API_VERSION,
             (b"location", f"/v2/{name}/manifests/{put.manifest.digest}".encode()),
@@ -99,8 +101,7 @@ def _served(served: Served) -> Answer:
             (b"content-type", served.media_type.encode()),
             (b"content-length", str(len(served.content)).encode()),
             (b"docker-content-digest", served.digest.encode()),
-            # What was pushed is never run by a browser that happens on it.
-            (b"x-content-type-options", b"nosniff"),
+            STORED,
         ],
         body=served.content,
     )

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 GATHER = 1024 * 1024
 """Bytes that are gathered before they are handed to a thread."""
+GATHERED = 128 * 1024 * 1024
+"""Bytes that all uploads of a process gather together: of very many at once each gathers less."""
 PIECES = 1024
 """Pieces that one write to a file can take (Linux, IOV_MAX)."""
 
@@ -37,6 +39,7 @@ class Sessions:
     def __init__(self, uploads: Uploads, pools: Pools) -> None:
         self._uploads = uploads
         self._pools = pools
+        self._receiving = 0
 
     async def start(self, request: OciRequest, call: Call, route: Route) -> Answer:
         """Start an upload; mount a blob from another repository, or take it whole, where the query says so."""
@@ -118,11 +121,12 @@ class Sessions:
         writing: asyncio.Future[None] | None = None
         gathered: list[bytes] = []
         size = 0
+        self._receiving += 1
         try:
             async for chunk in body_chunks(request.receive):
                 gathered.append(chunk)
                 size += len(chunk)
-                if size >= GATHER or len(gathered) == PIECES:
+                if size >= min(GATHER, GATHERED // self._receiving) or len(gathered) == PIECES:
                     if writing:
                         await writing
                     writing = self._pools.bytes(session.write, gathered)
@@ -133,6 +137,7 @@ class Sessions:
             if gathered:
                 await self._pools.bytes(session.write, gathered)
         finally:
+            self._receiving -= 1
             # Nothing may still be writing when the session is closed, whatever ended this.
             if writing:
                 with suppress(Exception):
