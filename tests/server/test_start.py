@@ -152,6 +152,14 @@ def test_env_of_a_folder_without_a_key_says_how_to_get_one(tmp_path: Path) -> No
     )
 
 
+def test_env_of_a_store_whose_key_is_gone_says_where_another_one_is(own_server: Server) -> None:
+    (own_server.data / "credentials.json").unlink()
+
+    status, sentence = refusal("env", "--data", str(own_server.data))
+
+    assert (status, sentence.split(":")[0]) == (1, f"{own_server.data} has a store, but no credentials.json any more")
+
+
 # --- moorage version ----------------------------------------------------------------------------------------------------
 
 
