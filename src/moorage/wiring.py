@@ -70,7 +70,6 @@ def prepare(settings: Settings) -> FirstStart:
         )
     finally:
         database.close()
-    replace_file(settings.endpoint, settings.url.encode(), 0o600)
     return FirstStart(key)
 
 

@@ -12,7 +12,7 @@ from tests.clients.people import admin, client
 from tests.clients.registry import Registry
 from tests.engines.programs import plain_environment, run
 from tests.engines.server import ACCOUNT, Server, moorage
-from tests.server.serving import APP, make_repository, refusal, sign_in
+from tests.server.serving import APP, eventually, make_repository, refusal, sign_in
 
 pytestmark = pytest.mark.slow
 
@@ -226,9 +226,23 @@ def test_two_servers_on_one_data_folder_serve_the_same_registry(own_server: Serv
         second.kill()
 
 
-def test_env_leads_to_whichever_of_two_servers_was_started_last(own_server: Server, tmp_path: Path) -> None:
+def test_env_leads_to_the_first_of_two_servers(own_server: Server, tmp_path: Path) -> None:
     second = OnSameData(tmp_path / "second", own_server).start()
     try:
-        assert evaluated(own_server)["AWS_ENDPOINT_URL"] == second.url
+        assert evaluated(own_server)["AWS_ENDPOINT_URL"] == own_server.url
+        second.stop()
+        assert evaluated(own_server)["AWS_ENDPOINT_URL"] == own_server.url
+    finally:
+        second.kill()
+
+
+@pytest.mark.parametrize("end", [Server.stop, Server.kill])
+def test_env_leads_to_the_second_server_once_the_first_is_gone(
+    end: Callable[[Server], object], own_server: Server, tmp_path: Path
+) -> None:
+    second = OnSameData(tmp_path / "second", own_server).start()
+    try:
+        end(own_server)
+        assert eventually(lambda: evaluated(second)["AWS_ENDPOINT_URL"], second.url) == second.url
     finally:
         second.kill()

@@ -73,7 +73,7 @@ class Settings:
 
     @property
     def endpoint(self) -> Path:
-        """The file that says where the server of this folder was last reached."""
+        """The file that says where the server of this folder is reached, or was."""
         return self.data / self.ENDPOINT
 
     @property
