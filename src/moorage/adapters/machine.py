@@ -9,7 +9,7 @@ from pathlib import Path
 from moorage.adapters.files import replace_file, sync_folder
 from moorage.adapters.journal import File, Journal, read_journal, write_journal
 from moorage.adapters.trust_store import refresh
-from moorage.core.hosts import without_block
+from moorage.core.hosts import has_marks, without_block
 from moorage.core.trust import CONTAINERD, DOCKER, HOSTS, STORES, Change, Store, Trusted, in_stores, planned
 
 JOURNAL = "/var/lib/moorage-trust.json"
@@ -95,6 +95,9 @@ class Machine:
             return True
         if path == HOSTS:
             before = _hosts_before(before, current)
+            if before is not None and has_marks(before):
+                # One of the two marks is gone, so nobody can tell our lines from others.
+                return False
         elif not file.wrote(current):
             return False
         if before is None:

@@ -171,7 +171,11 @@ def trust(
     given = gathered(config, {"data": data, "account": account})
     folder = folder_of(given)
     if undo:
-        work.undo(folder, root)
+        if names or server or address or no_hosts:
+            raise click.UsageError(
+                "--undo takes back everything that was trusted, so it is given no names, and no other option of theirs"
+            )
+        work.undo(folder, root, only_show=only_show)
         return
     registries = []
     if not names:

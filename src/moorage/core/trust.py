@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import PurePosixPath
 
 from moorage.core.hosts import aws_hosts, is_wildcard, may_be_registry, with_block
 from moorage.core.names import Registry
@@ -177,8 +176,8 @@ def may_change(path: str) -> bool:
 
 def in_stores(paths: Iterable[str]) -> list[tuple[Store, list[str]]]:
     """Return the trust stores that these files are in, with the files' names."""
-    known = [PurePosixPath(path) for path in paths]
-    held = [(store, [path.name for path in known if str(path.parent) == store.folder]) for store in STORES]
+    split = [path.rpartition("/") for path in paths]
+    held = [(store, [name for folder, _, name in split if folder == store.folder]) for store in STORES]
     return [(store, names) for store, names in held if names]
 
 
