@@ -234,6 +234,9 @@ class IdentityRows(Protocol):
     def add_account(self, account: AccountId, at: datetime) -> bool:
         """Store an account; False where it exists."""
 
+    def has_accounts(self) -> bool:
+        """Tell whether there is any account."""
+
     def alias(self, account: AccountId) -> str | None:
         """Return the account's alias."""
 

@@ -24,10 +24,10 @@ from moorage.adapters.blobs_disk import DiskBlobs
 from moorage.adapters.files import replace_file
 from moorage.adapters.sql.database import HEAD, SqlDatabase
 from moorage.adapters.sql.hot import SqlHotReads
-from moorage.config import InvalidSettings, Settings
+from moorage.config import ACCOUNT, InvalidSettings, Settings
 from moorage.core.collection import Grace
 from moorage.core.identities import AccessKey
-from moorage.core.names import UploadId
+from moorage.core.names import AccountId, UploadId
 from moorage.core.trust import AUTHORITY_FILE
 from moorage.web.app import App
 from moorage.web.aws import iam, sts
@@ -56,6 +56,7 @@ def prepare(settings: Settings) -> FirstStart:
     The key is in its file before its row is committed, so a start that is cut short cannot leave an account without a key.
     """
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # First of all: it says whose the store is, and whether it can be written to.
     blobs = DiskBlobs(settings.blobs)
     database = SqlDatabase(settings.database, connections=1)
     try:
@@ -63,11 +64,14 @@ def prepare(settings: Settings) -> FirstStart:
         _claim(blobs, database.secret(SECRET, secrets.token_bytes(32)))
         identities = Identities(database, Guard())
         key = identities.bootstrap(
-            settings.account, datetime.now(UTC), keep=lambda made: _write_key(settings.credentials, made)
+            settings.account or AccountId(ACCOUNT),
+            datetime.now(UTC),
+            keep=lambda made: _write_key(settings.credentials, made),
+            # A store that came without its first key, as a backup may, has an account all the same.
+            unless_any=settings.account is None,
         )
     finally:
         database.close()
-    replace_file(settings.endpoint, settings.url.encode(), 0o600)
     return FirstStart(key)
 
 
@@ -179,9 +183,7 @@ def _check(database: SqlDatabase, folder: Path) -> None:
 
 
 def _write_key(path: Path, key: AccessKey) -> None:
-    """Keep the first key; raises InvalidSettings rather than write over that of another account."""
-    if path.exists() and (known := json.loads(path.read_text())["Account"]) != key.user.account:
-        raise InvalidSettings(f"--account {key.user.account} is not the account of this data folder, which is {known}")
+    """Keep the first key."""
     document = {
         "Account": key.user.account,
         "UserName": key.user.name,

@@ -300,6 +300,14 @@ def test_the_first_start_makes_an_administrator_and_later_ones_nobody(identities
     assert start(identities, OTHER).user.account == OTHER
 
 
+def test_an_account_that_nobody_named_is_made_only_where_there_is_no_other(identities: Identities) -> None:
+    def start_unnamed(account: AccountId) -> AccessKey | None:
+        return identities.bootstrap(account, AT, keep=lambda _: None, unless_any=True)
+
+    assert start_unnamed(ACCOUNT) is not None
+    assert start_unnamed(OTHER) is None
+
+
 def test_an_account_whose_key_could_not_be_kept_is_not_made(identities: Identities) -> None:
     def fail(_: AccessKey) -> None:
         raise OSError

@@ -101,6 +101,25 @@ def test_a_switch_is_a_word_or_a_truth(text: str, tmp_path: Path) -> None:
     assert read_settings(gather({}, {}, None), tmp_path).host == "192.0.2.1"
 
 
+def keep_key(account: str) -> Path:
+    return write(json.dumps({"Account": account}), "data/credentials.json").parent
+
+
+def test_the_account_is_that_of_the_data_folder_unless_one_is_named(tmp_path: Path) -> None:
+    data = keep_key("111111111111")
+
+    assert read_settings(gather({"data": str(data)}, {}, None), tmp_path).account == "111111111111"
+    assert read_settings(gather({"data": "elsewhere"}, {}, None), tmp_path).account is None
+
+
+def test_config_refuses_another_account_than_that_of_the_data_folder(tmp_path: Path) -> None:
+    data = keep_key("111111111111")
+
+    assert refused("--data", str(data), "--account", "222222222222") == (
+        f"--account 222222222222 is not the account of {tmp_path / data}, which is 111111111111"
+    )
+
+
 # --- moorage config -----------------------------------------------------------------------------------------------------
 
 

@@ -247,6 +247,27 @@ def test_undoing_where_nothing_was_done_says_so(place: Place) -> None:
     assert place.everything() == before
 
 
+def test_what_would_be_taken_back_is_shown_and_stays(place: Place) -> None:
+    place.trust(OWN)
+    before = place.everything()
+
+    shown = place.run("--undo", "--print").output.splitlines()
+
+    assert "would take back /etc/hosts" in shown
+    assert f"would take back {place.data}/authority" in shown
+    assert place.everything() == before
+
+
+def test_undoing_is_given_no_names(place: Place) -> None:
+    place.trust(OWN)
+
+    assert place.refused("--undo", OWN).startswith("--undo takes back everything")
+
+
+def test_the_command_that_is_run_is_shown_as_well(place: Place) -> None:
+    assert "  run update-ca-certificates --fresh\n" in place.run(OWN, "--print").output
+
+
 # --- the authority of another server ------------------------------------------------------------------------------------
 
 

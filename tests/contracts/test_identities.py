@@ -56,6 +56,13 @@ def test_an_account_is_added_once_and_has_a_version(database: SqlDatabase) -> No
     assert read(database, lambda rows: rows.version(HERE)) == 1
 
 
+def test_there_are_accounts_once_one_was_added(database: SqlDatabase) -> None:
+    assert not read(database, lambda rows: rows.has_accounts())
+    with database.write() as tx:
+        tx.identities.add_account(HERE, AT)
+    assert read(database, lambda rows: rows.has_accounts())
+
+
 def test_a_lock_counts_when_it_is_committed_and_not_when_it_is_rolled_back(database: SqlDatabase, ada: User) -> None:
     with database.write() as tx:
         tx.identities.lock(HERE)

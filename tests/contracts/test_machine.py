@@ -99,6 +99,17 @@ def test_what_others_have_changed_meanwhile_is_kept(machine: Machine, root: Path
     assert (root / "etc/docker/certs.d/other").is_dir()
 
 
+@pytest.mark.parametrize("mark", [b"# moorage: begin\n", b"# moorage: end\n"])
+def test_a_hosts_file_that_has_lost_a_mark_is_left_and_said_to_be(machine: Machine, root: Path, mark: bytes) -> None:
+    trust(machine, FIRST)
+    hosts = root / "etc/hosts"
+    hosts.write_bytes(hosts.read_bytes().replace(mark, b""))
+    changed = hosts.read_bytes()
+
+    assert undo(machine).left == ["/etc/hosts"]
+    assert hosts.read_bytes() == changed
+
+
 def test_further_names_come_besides_those_of_before(machine: Machine, root: Path) -> None:
     trust(machine, FIRST)
     trust(machine, WIDER)

@@ -11,10 +11,11 @@ from moorage.core.trust import (
     Trusted,
     added,
     address_of,
-    commands,
+    in_stores,
     may_change,
     objection,
     planned,
+    removing,
     wanted,
 )
 
@@ -136,8 +137,14 @@ def test_no_other_path_may_be_changed(path: str) -> None:
 
 
 def test_a_store_is_read_anew_when_a_file_in_it_changes() -> None:
-    assert commands(["/etc/hosts", f"{STORES[0].folder}/moorage.crt"]) == [STORES[0].command]
-    assert commands(["/etc/hosts"]) == []
+    assert in_stores(["/etc/hosts", f"{STORES[0].folder}/moorage.crt"]) == [(STORES[0], ["moorage.crt"])]
+    assert in_stores(["/etc/hosts"]) == []
+
+
+def test_debian_is_told_which_certificates_are_gone() -> None:
+    assert removing(b"mozilla/A.crt\n!mozilla/B.crt", ["moorage.crt"]) == (
+        b"mozilla/A.crt\n!mozilla/B.crt\n!moorage.crt\n"
+    )
 
 
 def test_the_names_are_those_that_were_given_else_those_of_aws_each_once() -> None:

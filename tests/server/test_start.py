@@ -12,7 +12,7 @@ from tests.clients.people import admin, client
 from tests.clients.registry import Registry
 from tests.engines.programs import plain_environment, run
 from tests.engines.server import ACCOUNT, Server, moorage
-from tests.server.serving import APP, make_repository, refusal, sign_in
+from tests.server.serving import APP, eventually, make_repository, refusal, sign_in
 
 pytestmark = pytest.mark.slow
 
@@ -152,6 +152,14 @@ def test_env_of_a_folder_without_a_key_says_how_to_get_one(tmp_path: Path) -> No
     )
 
 
+def test_env_of_a_store_whose_key_is_gone_says_where_another_one_is(own_server: Server) -> None:
+    (own_server.data / "credentials.json").unlink()
+
+    status, sentence = refusal("env", "--data", str(own_server.data))
+
+    assert (status, sentence.split(":")[0]) == (1, f"{own_server.data} has a store, but no credentials.json any more")
+
+
 # --- moorage version ----------------------------------------------------------------------------------------------------
 
 
@@ -218,9 +226,23 @@ def test_two_servers_on_one_data_folder_serve_the_same_registry(own_server: Serv
         second.kill()
 
 
-def test_env_leads_to_whichever_of_two_servers_was_started_last(own_server: Server, tmp_path: Path) -> None:
+def test_env_leads_to_the_first_of_two_servers(own_server: Server, tmp_path: Path) -> None:
     second = OnSameData(tmp_path / "second", own_server).start()
     try:
-        assert evaluated(own_server)["AWS_ENDPOINT_URL"] == second.url
+        assert evaluated(own_server)["AWS_ENDPOINT_URL"] == own_server.url
+        second.stop()
+        assert evaluated(own_server)["AWS_ENDPOINT_URL"] == own_server.url
+    finally:
+        second.kill()
+
+
+@pytest.mark.parametrize("end", [Server.stop, Server.kill])
+def test_env_leads_to_the_second_server_once_the_first_is_gone(
+    end: Callable[[Server], object], own_server: Server, tmp_path: Path
+) -> None:
+    second = OnSameData(tmp_path / "second", own_server).start()
+    try:
+        end(own_server)
+        assert eventually(lambda: evaluated(second)["AWS_ENDPOINT_URL"], second.url) == second.url
     finally:
         second.kill()

@@ -53,13 +53,23 @@ class Identities:
     # --- before there is a caller ----------------------------------------------------------------------------------
 
     def bootstrap(
-        self, account: AccountId, at: datetime, *, keep: Callable[[AccessKey], None], user: str = "admin"
+        self,
+        account: AccountId,
+        at: datetime,
+        *,
+        keep: Callable[[AccessKey], None],
+        user: str = "admin",
+        unless_any: bool = False,
     ) -> AccessKey | None:
         """Make an account usable: one user with AdministratorAccess and one key. None where it has a user already.
+
+        With ``unless_any`` it is only made where there is no other account either.
 
         ``keep`` is given the key before the account is committed, so no account is left whose key nobody has.
         """
         with self._database.write() as tx:
+            if unless_any and tx.identities.has_accounts():
+                return None
             tx.identities.add_account(account, at)
             tx.identities.lock(account)
             if tx.identities.count_users(account):

@@ -1,17 +1,16 @@
 """Files of the machine that Moorage changes for its user, with a journal from which each is taken back byte for byte."""
 
 import errno
-import shutil
 import stat
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from moorage.adapters.files import replace_file, sync_folder
 from moorage.adapters.journal import File, Journal, read_journal, write_journal
-from moorage.core.hosts import without_block
-from moorage.core.trust import CONTAINERD, DOCKER, HOSTS, STORES, Change, Store, Trusted, commands, planned
+from moorage.adapters.trust_store import refresh
+from moorage.core.hosts import has_marks, without_block
+from moorage.core.trust import CONTAINERD, DOCKER, HOSTS, STORES, Change, Store, Trusted, in_stores, planned
 
 JOURNAL = "/var/lib/moorage-trust.json"
 """Not in a data folder: that may be another user's, and root does what the journal says."""
@@ -96,6 +95,9 @@ class Machine:
             return True
         if path == HOSTS:
             before = _hosts_before(before, current)
+            if before is not None and has_marks(before):
+                # One of the two marks is gone, so nobody can tell our lines from others.
+                return False
         elif not file.wrote(current):
             return False
         if before is None:
@@ -129,11 +131,10 @@ class Machine:
         return (self._root / path.lstrip("/")).resolve()
 
     def _run_for(self, journal: Journal) -> None:
-        """Run the commands that read what was changed; one that is not there has nothing to keep up to date."""
-        for command in commands(journal.files):
-            found = shutil.which(command[0])
-            if found and self._root == Path("/"):
-                subprocess.run([found, *command[1:]], stdin=subprocess.DEVNULL, capture_output=True, check=True)  # noqa: S603 - the commands are our own
+        """Have the machine itself read what was changed."""
+        if self._root == Path("/"):
+            for store, names in in_stores(journal.files):
+                refresh(store, names)
 
 
 def _hosts_before(before: bytes | None, current: bytes) -> bytes | None:

@@ -96,10 +96,10 @@ def env(config: Path | None, data: str | None, region: str, *, as_json: bool) ->
     folder = folder_of(gathered(config, {"data": data}))
     try:
         variables = client_environment(folder, region)
-    except FileNotFoundError:
-        raise click.ClickException(
-            f"{folder} has no {Settings.CREDENTIALS}: start `moorage serve` first, or name its folder with --data."
-        ) from None
+    except FileNotFoundError as error:
+        raise click.ClickException(_missing(folder, Path(error.filename).name)) from None
+    except (ValueError, KeyError, TypeError):
+        raise click.ClickException(f"{folder / Settings.CREDENTIALS} holds no access key: {_ANOTHER_KEY}") from None
     except PermissionError as error:
         raise click.ClickException(f"{error.filename} can only be read by the user that runs the server.") from None
     if as_json:
@@ -110,6 +110,15 @@ def env(config: Path | None, data: str | None, region: str, *, as_json: bool) ->
     # A token of another session would be sent along and refused.
     if "AWS_SESSION_TOKEN" in os.environ:
         click.echo("unset AWS_SESSION_TOKEN")
+
+
+_ANOTHER_KEY = "put it back from a backup, or use the key of another user (aws iam create-access-key)."
+
+
+def _missing(folder: Path, file: str) -> str:
+    if file == Settings.CREDENTIALS and (folder / "blobs").is_dir():
+        return f"{folder} has a store, but no {file} any more: {_ANOTHER_KEY}"
+    return f"{folder} has no {file}: start `moorage serve` first, or name its folder with --data."
 
 
 @main.command()
@@ -162,7 +171,11 @@ def trust(
     given = gathered(config, {"data": data, "account": account})
     folder = folder_of(given)
     if undo:
-        work.undo(folder, root)
+        if names or server or address or no_hosts:
+            raise click.UsageError(
+                "--undo takes back everything that was trusted, so it is given no names, and no other option of theirs"
+            )
+        work.undo(folder, root, only_show=only_show)
         return
     registries = []
     if not names:

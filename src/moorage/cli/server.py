@@ -36,6 +36,7 @@ def run(settings: Settings) -> int:
 def _run(settings: Settings) -> int:
     # Imported after the environment of the metrics is set.
     from moorage.cli.collect import Collector  # noqa: PLC0415 - see above
+    from moorage.cli.endpoint import Endpoint  # noqa: PLC0415 - see above
     from moorage.cli.logs import logging_config  # noqa: PLC0415 - see above
     from moorage.cli.upkeep import refuse_other_users  # noqa: PLC0415 - see above
     from moorage.wiring import prepare  # noqa: PLC0415 - see above
@@ -43,6 +44,7 @@ def _run(settings: Settings) -> int:
     refuse_other_users(settings.data, "serve")
     try:
         made = prepare(settings)
+        Endpoint(settings).note()
     except Exception as error:
         problem = _store_problem(error)
         if problem is None:

@@ -21,7 +21,7 @@ from moorage.adapters.machine import Machine
 from moorage.config import Settings
 from moorage.core.hosts import is_wildcard
 from moorage.core.names import AccountId, parse_account
-from moorage.core.trust import AUTHORITY_PATH, Authority, Change, Place, Trusted, added, objection
+from moorage.core.trust import AUTHORITY_PATH, Authority, Change, Place, Trusted, added, in_stores, objection
 
 _FETCH_SECONDS = 10
 _MOST_BYTES = 64 * 1024
@@ -75,16 +75,20 @@ def trust(wish: Wish, *, server: str | None, sure: bool, only_show: bool) -> Non
     click.echo("Done. `moorage trust --undo` takes all of it back.")
 
 
-def undo(data: Path, root: Path) -> None:
-    """Take back what was done on this machine, and the authorities that were made for it."""
+def undo(data: Path, root: Path, *, only_show: bool) -> None:
+    """Take back what was done on this machine, and the authorities that were made for it; or only show what that is."""
     with _told(data):
         machine = Machine(root)
         journal = machine.journal()
+        if only_show:
+            for path in [*reversed(journal.files), *(f"{folder}/{Settings.AUTHORITY}" for folder in journal.data)]:
+                click.echo(f"would take back {path}")
+            return
         undone = machine.undo()
         for path in undone.restored:
             click.echo(f"put back {path}")
         for path in undone.left:
-            click.echo(f"left {path} alone: it was changed by somebody else since")
+            click.echo(f"left {path} as it is: it was changed by somebody else since")
         for folder, was_made in journal.data.items():
             _remove_authority(Path(folder), was_made=was_made)
         if not journal.files and not journal.data:
@@ -154,6 +158,8 @@ def _show(wish: Wish, known: Known, changes: Sequence[Change]) -> None:
         click.echo(f"  have it certify {', '.join(known.names)}")
     for change in changes:
         click.echo(f"  write {change.path} ({change.why})")
+    for store, _ in in_stores(change.path for change in changes):
+        click.echo(f"  run {' '.join(store.command)}")
     if any(is_wildcard(name) for name in wish.names):
         click.echo("  A wildcard cannot stand in a hosts file: it needs a DNS record.")
 

@@ -1,6 +1,7 @@
 """One frozen value out of the text that was given."""
 
 import ipaddress
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,7 +12,7 @@ from urllib.parse import quote
 from moorage.config import values
 from moorage.config.certificates import Unusable, usable_pair
 from moorage.config.sources import Given, InvalidSettings
-from moorage.core.names import AccountId, RegistryNames
+from moorage.core.names import AccountId, RegistryNames, parse_account
 from moorage.core.proxies import Proxies
 from moorage.core.quotas import MIB, Quotas
 from moorage.core.trust import SERVER_FILE
@@ -43,7 +44,8 @@ class Settings:
     data: Path
     host: str
     port: int
-    account: AccountId
+    account: AccountId | None
+    """The account that was named or that the data folder has; None where the first start may choose."""
     names: RegistryNames
     database: str
     keep_unused: timedelta
@@ -74,7 +76,7 @@ class Settings:
 
     @property
     def endpoint(self) -> Path:
-        """The file that says where the server of this folder was last reached."""
+        """The file that says where the server of this folder is reached, or was."""
         return self.data / self.ENDPOINT
 
     @property
@@ -104,7 +106,7 @@ def read_settings(given: Mapping[str, Given], home: Path) -> Settings:
         data=data,
         host=host,
         port=port,
-        account=_read(given["account"], values.account),
+        account=_account(given, data),
         names=RegistryNames(f"{_shown(host)}:{port}", domain),
         database=database or f"sqlite:///{quote(str(data / 'moorage.db'))}",
         keep_unused=_read(given["keep-unused"], values.keep),
@@ -131,6 +133,21 @@ def data_folder(given: Mapping[str, Given], home: Path) -> Path:
 def named_account(given: Mapping[str, Given]) -> AccountId | None:
     """Return the account, or None where nobody named one; raises InvalidSettings."""
     return None if given["account"].is_default else _read(given["account"], values.account)
+
+
+def account_of_folder(data: Path) -> AccountId | None:
+    """Return the account whose first key a data folder holds, or None where it holds none that can be read."""
+    try:
+        return parse_account(json.loads((data / Settings.CREDENTIALS).read_text())["Account"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _account(given: Mapping[str, Given], data: Path) -> AccountId | None:
+    named, known = named_account(given), account_of_folder(data)
+    if named and known and named != known:
+        raise InvalidSettings(f"{given['account'].name} {named} is not the account of {data}, which is {known}")
+    return named or known
 
 
 def _has(folder: str) -> bool:

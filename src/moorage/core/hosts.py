@@ -91,6 +91,11 @@ def with_block(content: bytes, lines: Sequence[tuple[str, str]]) -> bytes:
     return rest + "".join(f"{line}\n" for line in block).encode()
 
 
+def has_marks(content: bytes) -> bool:
+    """Tell whether a hosts file has a mark of Moorage's left, with or without its block."""
+    return any(line.strip() in (BEGIN.encode(), END.encode()) for line in content.splitlines())
+
+
 def without_block(content: bytes) -> bytes:
     """Return a hosts file without Moorage's block. Bytes, for its other lines may be in any encoding."""
     return _block.sub(b"", content)

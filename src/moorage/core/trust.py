@@ -23,14 +23,18 @@ CONTAINERD = "/etc/containerd"
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """How a system keeps the authorities that all its programs trust: a folder, and the command that reads it."""
+    """How a system keeps the authorities that all its programs trust: a folder, and the command that reads it.
+
+    ``listed`` is where Debian lists certificates and can be told which to remove.
+    """
 
     folder: str
     command: tuple[str, ...]
+    listed: str | None = None
 
 
 STORES = (
-    Store("/usr/local/share/ca-certificates", ("update-ca-certificates", "--fresh")),
+    Store("/usr/local/share/ca-certificates", ("update-ca-certificates", "--fresh"), "/etc/ca-certificates.conf"),
     Store("/etc/pki/ca-trust/source/anchors", ("update-ca-trust", "extract")),
 )
 """Debian's and its relatives'; Fedora's and its relatives'."""
@@ -170,7 +174,13 @@ def may_change(path: str) -> bool:
     return _paths.fullmatch(path) is not None
 
 
-def commands(paths: Iterable[str]) -> list[tuple[str, ...]]:
-    """Return the commands that read what was changed in a system's trust store."""
-    changed = list(paths)
-    return [store.command for store in STORES if any(path.startswith(f"{store.folder}/") for path in changed)]
+def in_stores(paths: Iterable[str]) -> list[tuple[Store, list[str]]]:
+    """Return the trust stores that these files are in, with the files' names."""
+    split = [path.rpartition("/") for path in paths]
+    held = [(store, [name for folder, _, name in split if folder == store.folder]) for store in STORES]
+    return [(store, names) for store, names in held if names]
+
+
+def removing(listed: bytes, names: Iterable[str]) -> bytes:
+    """Return Debian's list with these certificates to be removed: otherwise Java, for one, would not learn that they are gone."""
+    return b"".join([listed.rstrip(b"\n"), b"\n", *(f"!{name}\n".encode() for name in names)])

@@ -18,6 +18,7 @@ _lock = (
     .where(accounts.c.id == bindparam("account"))
     .values(identity_version=accounts.c.identity_version + 1)
 )
+_any_account = select(accounts.c.id).limit(1)
 _alias = select(accounts.c.alias).where(accounts.c.id == bindparam("account"))
 _set_alias = update(accounts).where(accounts.c.id == bindparam("account")).values(alias=bindparam("new_alias"))
 
@@ -97,6 +98,10 @@ class SqlIdentityRows:
         values = {"id": account, "created_at": to_seconds(at), "identity_version": 1}
         added = upsert(self._connection, accounts).values(**values).on_conflict_do_nothing().returning(accounts.c.id)
         return self._connection.execute(added).one_or_none() is not None
+
+    def has_accounts(self) -> bool:
+        """Tell whether there is any account."""
+        return self._connection.execute(_any_account).first() is not None
 
     def alias(self, account: AccountId) -> str | None:
         """Return the account's alias."""
