@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -386,3 +387,28 @@ def test_a_sparse_image_is_taken_where_that_is_allowed_and_is_whole_once_its_par
         desk.layer(app, text)
         with pytest.raises(LayerReferenced):
             desk.layers.delete(desk.admin, app, digest_of(text.encode()))
+
+
+# --- ways around an immutable tag -------------------------------------------------------------------------------------
+
+
+def test_whoever_may_only_push_moves_no_immutable_tag_and_has_no_way_around(desk: Desk) -> None:
+    frozen = desk.repository("frozen", mutability=TagMutability(Mutability.IMMUTABLE))
+    old, new = desk.push(frozen, "old", "v1"), desk.parts(frozen, "new", "layer of new")
+    pusher = desk.someone(
+        "ecr:PutImage", "ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload", "ecr:BatchGetImage"
+    )
+
+    assert refusal(lambda: desk.put(frozen, new, "v1", call=pusher)) is ImageTagAlreadyExists
+    ways: list[Callable[[], object]] = [
+        lambda: desk.images.untag(pusher, frozen, Tag("v1")),
+        lambda: desk.images.delete_manifest(pusher, frozen, old.digest),
+        lambda: desk.images.delete(pusher, frozen, [by_tag("v1")]),
+        lambda: desk.layers.delete(pusher, frozen, old.blobs[0].digest),
+        lambda: desk.repositories.put_mutability(pusher, frozen, TagMutability(Mutability.MUTABLE)),
+        lambda: desk.repositories.delete(pusher, frozen, force=True),
+    ]
+    assert [refusal(way) for way in ways] == [AccessDenied] * len(ways)
+    assert desk.images.pull(pusher, frozen, Tag("v1")).digest == old.digest
+    # What may be pushed is what is new.
+    assert desk.put(frozen, new, "v2", call=pusher).changed

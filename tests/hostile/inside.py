@@ -125,8 +125,8 @@ class Inside:
             assert int(dict(headers)[b"content-length"]) == len(body)
         return Answer(sent[0]["status"], {name.decode(): value.decode("latin-1") for name, value in headers}, body)
 
-    def signed(self, name: str, headers: dict[str, str], body: bytes) -> Request:
-        plain = [(b"host", HOST), *((key.encode(), value.encode()) for key, value in headers.items())]
+    def signed(self, name: str, headers: dict[str, str], body: bytes, host: bytes = HOST) -> Request:
+        plain = [(b"host", host), *((key.encode(), value.encode()) for key, value in headers.items())]
         made = signed(unsigned(headers=plain, body=body), key=self.key, service=name, at=datetime.now(UTC))
         return Request("POST", b"/", headers=made.headers, body=[body])
 
@@ -207,6 +207,7 @@ def _well_formed(headers: Headers) -> None:
         assert name == name.lower()
         assert not set(value) & {0, 10, 13}, (name, value)
     assert len(dict(headers)[b"x-amzn-requestid"]) == 36
+    assert dict(headers)[b"x-content-type-options"] == b"nosniff"
 
 
 def looked_at(request: Request, answer: Answer) -> Answer:

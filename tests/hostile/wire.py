@@ -52,6 +52,20 @@ class Wire:
             self.socket.shutdown(socket.SHUT_WR)
         return self
 
+    def is_closed(self) -> bool:
+        """Tell whether the server has closed the connection, perhaps after an answer."""
+        self.socket.settimeout(0)
+        try:
+            while self.socket.recv(4096):
+                pass
+        except BlockingIOError:
+            return False
+        except ConnectionResetError:
+            pass
+        finally:
+            self.socket.settimeout(PATIENCE)
+        return True
+
     def answer(self, method: str = "GET") -> Answer | None:
         """Return the next answer, or None where the server closed the connection instead."""
         try:

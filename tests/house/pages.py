@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.conformance import suite
-from tests.house import operations, settings
+from tests.house import operations, security, settings
 from tests.house.tree import ROOT
 
 README = ROOT / "README.md"
@@ -13,6 +13,7 @@ README = ROOT / "README.md"
 PARTS: dict[str, tuple[Path, Callable[[], str]]] = {
     "operations": (README, operations.table),
     "conformance": (README, suite.line),
+    "weaknesses": (ROOT / "docs" / "security.md", security.table),
     "settings": (ROOT / "docs" / "settings.md", settings.table),
 }
 

@@ -178,11 +178,14 @@ class App:
             )
 
     async def _registry(self, scope: Scope, receive: Receive, request_id: str) -> Answer:
+        headers = dict(scope["headers"])
+        if len(headers) < len(scope["headers"]) and _has_twice(scope, _ONCE):
+            return error_answer(400, "UNSUPPORTED", "Host and Authorization can be given once only")
         request = OciRequest(
             method=scope["method"],
             raw_path=scope["raw_path"],
             query=Query(scope["query_string"]),
-            headers=dict(scope["headers"]),
+            headers=headers,
             receive=receive,
             client=scope["client"][0],
             secure=scope["scheme"] == "https",
@@ -278,6 +281,15 @@ def _cut_short(scope: Scope, request_id: str) -> Answer:
     if _is_registry(scope["raw_path"]):
         return error_answer(400, "SIZE_INVALID", "The body ended before its end was due")
     return refuse(_aws_request(scope, request_id), Malformed("The request body ended before its end was due"))
+
+
+_ONCE = (b"host", b"authorization")
+"""What somebody in front may have looked at another one of."""
+
+
+def _has_twice(scope: Scope, headers: Sequence[bytes]) -> bool:
+    given = [name for name, _ in scope["headers"]]
+    return any(given.count(name) > 1 for name in headers)
 
 
 def _is_registry(raw_path: bytes) -> bool:
