@@ -139,10 +139,7 @@ class LayerRows(Protocol):
         """Tell whether an image of the repository refers to the blob."""
 
     def unreferenced(self, before: datetime, after: tuple[int, str], limit: int) -> list[tuple[int, Unused]]:
-        """Return up to ``limit`` layers that no image of their repository refers to and that no client was told of since ``before``.
-
-        Each comes with its repository's id; they are those after that id and digest.
-        """
+        """Return up to ``limit`` layers with their repositories' ids, those after an id and a digest: no image there refers to them, and no client was told of them since ``before``."""
 
     def release(self, repository: Repository, digests: Sequence[Digest], before: datetime) -> list[Digest]:
         """Have the repository hold those layers no more that are still unreferenced and untold of; return them."""
