@@ -8,7 +8,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
@@ -17,8 +17,9 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from moorage.adapters.authority import AuthorityFolder
+from moorage.adapters.authority import CERTIFICATE_LIFE, AuthorityFolder
 from moorage.adapters.files import replace_file
+from moorage.cli.certificate import LOOK_SECONDS
 from moorage.cli.listeners import STOP_SECONDS
 from tests.clients.people import admin, client, login_password
 from tests.clients.registry import Registry
@@ -290,3 +291,19 @@ def test_neither_process_outlives_the_other(secure: Secure) -> None:
     assert wait_until(lambda: secure.served() is not None, seconds=30)
     os.kill(secure.server.pid, signal.SIGKILL)
     assert wait_until(lambda: secure.served() is None, seconds=40)
+
+
+def test_a_certificate_of_ones_own_that_has_ended_is_told_of_once(
+    start_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    ended = AuthorityFolder(tmp_path / "authority")
+    ended.ensure(NAMES, datetime.now(UTC) - CERTIFICATE_LIFE - timedelta(days=1))
+    files = ("--tls-certificate", str(ended.server), "--tls-key", str(ended.server))
+    server = start_server("--tls-listen", f"127.0.0.1:{free_port()}", *files)
+
+    def told() -> int:
+        return server.log.read_text().count(f"the certificate in {ended.server} ended on ")
+
+    assert wait_until(lambda: told() > 0, seconds=20)
+    time.sleep(2 * LOOK_SECONDS + 1)
+    assert told() == 1

@@ -13,6 +13,7 @@ from moorage.core.trust import (
     address_of,
     in_stores,
     may_change,
+    nearing_end,
     objection,
     planned,
     removing,
@@ -139,6 +140,21 @@ def test_no_other_path_may_be_changed(path: str) -> None:
 def test_a_store_is_read_anew_when_a_file_in_it_changes() -> None:
     assert in_stores(["/etc/hosts", f"{STORES[0].folder}/moorage.crt"]) == [(STORES[0], ["moorage.crt"])]
     assert in_stores(["/etc/hosts"]) == []
+
+
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [
+        (timedelta(days=14), None),
+        (timedelta(days=13), "it ends on 2026-03-17: mend it"),
+        (timedelta(0), "it ended on 2026-03-04: mend it"),
+        (timedelta(days=-1), "it ended on 2026-03-03: mend it"),
+    ],
+)
+def test_two_weeks_before_its_end_one_is_told_of_it(left: timedelta, said: str | None) -> None:
+    now = datetime(2026, 3, 4, tzinfo=UTC)
+
+    assert nearing_end("it", now + left, now, mend="mend it") == said
 
 
 def test_debian_is_told_which_certificates_are_gone() -> None:

@@ -132,6 +132,17 @@ def test_env_takes_another_region_and_forgets_the_token_of_another_session(own_s
     assert (variables["AWS_DEFAULT_REGION"], variables["AWS_SESSION_TOKEN"]) == ("eu-central-1", "unset")
 
 
+def test_env_forgets_what_would_lead_clients_elsewhere_as_run_does(own_server: Server) -> None:
+    hindering = {"AWS_PROFILE": "work", "AWS_ENDPOINT_URL_ECR": "http://127.0.0.1:9"}
+    proxies = {"https_proxy": "http://127.0.0.1:9", "no_proxy": "intranet.example"}
+    words = [moorage(), "env", "--data", str(own_server.data)]
+
+    printed = run(words, env=plain_environment(**hindering, **proxies)).stdout.splitlines()
+
+    assert [line for line in printed if line.startswith("unset ")] == [f"unset {name}" for name in hindering]
+    assert "export no_proxy=intranet.example,127.0.0.1,localhost" in printed
+
+
 def test_env_prints_json_for_programs(own_server: Server) -> None:
     printed = run([moorage(), "env", "--data", str(own_server.data), "--json"]).stdout
 

@@ -358,7 +358,25 @@ def test_the_scope_must_name_the_service_of_the_target() -> None:
 def test_a_form_for_an_unknown_service_is_told_which_ones_there_are() -> None:
     answer = door().answer(signed(form_request({"Action": "X"}), service="sqs"))
 
-    assert message(answer) == "Credential should be scoped to correct service: 'ecr' or 'iam' or 'sts'."
+    assert code(answer) == (400, "InvalidAction")
+    assert message(answer) == "The service 'sqs' is not there: of AWS's services Moorage has ecr, iam, sts"
+
+
+def test_so_is_another_service_of_the_same_protocol() -> None:
+    request = json_request("ListClusters", {}, prefix="AmazonEC2ContainerServiceV20141113")
+
+    answer = door().answer(signed(request, service="ecs"))
+
+    assert code(answer) == (400, "UnknownOperationException")
+    assert message(answer) == "The service 'ecs' is not there: of AWS's services Moorage has ecr, iam, sts"
+
+
+def test_a_service_that_is_asked_in_another_way_is_not_there_either() -> None:
+    answer = door().elsewhere(signed(replace(form_request({}), method="GET", raw_path=b"/bucket"), service="s3"))
+
+    assert answer
+    assert message(answer).startswith("The service 's3' is not there")
+    assert door().elsewhere(signed(form_request({}))) is None
 
 
 def test_the_scope_must_name_a_region() -> None:

@@ -7,10 +7,13 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cryptography import x509
+
 from moorage.adapters.authority import AuthorityFolder
 from moorage.adapters.files import replace_file
 from moorage.config import Tls
 from moorage.config.certificates import Unusable, usable_pair
+from moorage.core.trust import nearing_end
 
 LOOK_SECONDS = 2
 """How often the certificate's files are looked at."""
@@ -51,6 +54,11 @@ class ServedCertificate:
         self._know(found)
         return changed
 
+    @property
+    def ends_at(self) -> datetime:
+        """When what is served ends."""
+        return x509.load_pem_x509_certificate(self._pair).not_valid_after_utc
+
     def _know(self, found: object) -> None:
         """Remember what was looked at, unless it changed meanwhile."""
         self._known = found if found == self._read() else None
@@ -64,9 +72,17 @@ class ServedCertificate:
 
 
 def keep_fresh(served: ServedCertificate, authority: AuthorityFolder) -> None:
-    """Renew the authority's own certificate before it ends, and have this process's workers replaced for a changed one; never returns."""
+    """Renew the authority's own certificate before it ends, and have this process's workers replaced for a changed one; never returns.
+
+    The end of what is not renewed is told, once.
+    """
     said = ""
+    warned: set[str] = set()
     while True:
+        warning = _warning(served, authority)
+        if warning and warning not in warned:
+            warned.add(warning)
+            _log.warning("%s", warning)
         time.sleep(LOOK_SECONDS)
         try:
             if served.source == authority.server and authority.renew(datetime.now(UTC)):
@@ -78,3 +94,18 @@ def keep_fresh(served: ServedCertificate, authority: AuthorityFolder) -> None:
             if why != said:
                 _log.warning("%s", why)
             said = why
+
+
+def _warning(served: ServedCertificate, authority: AuthorityFolder) -> str | None:
+    """Return what is to be said of the end of what is served; certificates of one's own authority are renewed in time, but it is not."""
+    now = datetime.now(UTC)
+    if served.source != authority.server:
+        return nearing_end(f"the certificate in {served.source}", served.ends_at, now, mend="put another in its place")
+    try:
+        known = authority.read()
+    except (OSError, ValueError):
+        return None  # it is gone or being changed; what is served is as good as it was
+    if known is None:
+        return None
+    mend = "`moorage trust` makes another one"
+    return nearing_end(f"the authority in {authority.folder}", known.ends_at, now, mend=mend)

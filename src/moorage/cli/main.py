@@ -12,7 +12,7 @@ import click
 from moorage import __version__
 from moorage.cli.check import check
 from moorage.cli.collect import collect
-from moorage.cli.environment import REGION, client_environment
+from moorage.cli.environment import REGION, client_environment, in_the_way, past_proxies
 from moorage.cli.health import health
 from moorage.cli.options import (
     REGION_NAME,
@@ -95,7 +95,7 @@ def env(config: Path | None, data: str | None, region: str, *, as_json: bool) ->
     """
     folder = folder_of(gathered(config, {"data": data}))
     try:
-        variables = client_environment(folder, region)
+        variables = client_environment(folder, region) | past_proxies(os.environ)
     except FileNotFoundError as error:
         raise click.ClickException(_missing(folder, Path(error.filename).name)) from None
     except (ValueError, KeyError, TypeError):
@@ -107,9 +107,8 @@ def env(config: Path | None, data: str | None, region: str, *, as_json: bool) ->
         return
     for name, value in variables.items():
         click.echo(f"export {name}={shlex.quote(value)}")
-    # A token of another session would be sent along and refused.
-    if "AWS_SESSION_TOKEN" in os.environ:
-        click.echo("unset AWS_SESSION_TOKEN")
+    for name in in_the_way(os.environ):
+        click.echo(f"unset {name}")
 
 
 _ANOTHER_KEY = "put it back from a backup, or use the key of another user (aws iam create-access-key)."

@@ -13,7 +13,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Self
 
-from moorage.cli.environment import REGION, client_environment
+from moorage.cli.environment import REGION, client_environment, in_the_way, past_proxies
 from moorage.cli.health import why_not_ready
 from moorage.cli.server import TAKEN
 from moorage.config import ACCOUNT, Settings
@@ -24,19 +24,6 @@ _POLL_SECONDS = 0.02
 _ANSWER_SECONDS = 2
 _PORTS = 5
 _TAIL_BYTES = 4096
-_LOCAL = "127.0.0.1,localhost"
-
-# They would send a client elsewhere, or have it speak as somebody else; those of one service begin with the last one.
-_IN_THE_WAY = {
-    "AWS_SESSION_TOKEN",
-    "AWS_SECURITY_TOKEN",
-    "AWS_PROFILE",
-    "AWS_DEFAULT_PROFILE",
-    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
-    "AWS_USE_FIPS_ENDPOINT",
-    "AWS_USE_DUALSTACK_ENDPOINT",
-}
-_OF_ONE_SERVICE = "AWS_ENDPOINT_URL_"
 
 
 class NotStarted(Exception):
@@ -84,15 +71,9 @@ class ThrowAway:
 
     def within(self, environment: Mapping[str, str]) -> dict[str, str]:
         """Return that environment with this server in it, and without what would keep a client from it."""
-        kept = {
-            name: value
-            for name, value in environment.items()
-            if name not in _IN_THE_WAY and not name.startswith(_OF_ONE_SERVICE)
-        }
-        # A proxy could not reach this machine's loopback.
-        direct = environment.get("no_proxy") or environment.get("NO_PROXY")
-        direct = f"{direct},{_LOCAL}" if direct else _LOCAL
-        return kept | {"NO_PROXY": direct, "no_proxy": direct} | self.environment
+        hindering = in_the_way(environment)
+        kept = {name: value for name, value in environment.items() if name not in hindering}
+        return kept | past_proxies(environment) | self.environment
 
     def log(self) -> str:
         """Return the end of the server's log, also after the block, when its folder is gone."""

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from moorage.core.hosts import aws_hosts, is_wildcard, may_be_registry, with_block
 from moorage.core.names import Registry
@@ -19,6 +19,10 @@ HERE = "127.0.0.1"
 HOSTS = "/etc/hosts"
 DOCKER = "/etc/docker"
 CONTAINERD = "/etc/containerd"
+
+
+SOON = timedelta(days=14)
+"""How long before its end one is told of a certificate that nobody renews by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,13 @@ def objection(authority: Authority, names: Sequence[str], now: datetime) -> str 
         return f"ended on {authority.ends_at:%Y-%m-%d}"
     refused = [name for name in names if not authority.permits(name)]
     return f"cannot certify {', '.join(refused)}, only {', '.join(authority.permitted)}" if refused else None
+
+
+def nearing_end(what: str, ends_at: datetime, now: datetime, *, mend: str) -> str | None:
+    """Return the sentence on a certificate that has ended or soon will, or None."""
+    if ends_at - now >= SOON:
+        return None
+    return f"{what} {'ended' if ends_at <= now else 'ends'} on {ends_at:%Y-%m-%d}: {mend}"
 
 
 def added(known: Sequence[Trusted], new: Trusted) -> list[Trusted]:

@@ -127,7 +127,7 @@ class App:
             elif raw_path == b"/" and method != "GET":
                 door, answer = "aws", await self._api(scope, incoming, request_id)
             else:
-                door, answer = "operator", await self._other(scope)
+                door, answer = "operator", await self._other(scope, request_id)
             await send_answer(incoming, send, _named(answer, request_id), head=method == "HEAD")
         except ClientGone:
             _access.info("%s %s client gone", method, _shown(raw_path), extra={"request_id": request_id})
@@ -214,15 +214,16 @@ class App:
                 return refuse(request, busy)
             return await run(self._aws.answer, replace(request, body=body))
 
-    async def _other(self, scope: Scope) -> Answer:
+    async def _other(self, scope: Scope, request_id: str) -> Answer:
         path: str = scope["path"]
-        if scope["method"] not in ("GET", "HEAD"):
-            return Answer(status=404, headers=[*_PLAIN], body=_DOORS)
-        if path in self._pages:
+        reads = scope["method"] in ("GET", "HEAD")
+        if reads and path in self._pages:
             return await self._pages[path]()
-        if path.startswith(PREFIX):
+        if reads and path.startswith(PREFIX):
             return await self._signed_layer(scope)
-        return Answer(status=404, headers=[*_PLAIN], body=_DOORS)
+        # S3, for one, is asked by other methods and at other paths.
+        elsewhere = self._aws.elsewhere(_aws_request(scope, request_id))
+        return elsewhere or Answer(status=404, headers=[*_PLAIN], body=_DOORS)
 
     async def _liveness(self) -> Answer:
         return Answer(status=200, headers=[*_PLAIN], body=b"live\n", operation="livez")

@@ -81,6 +81,14 @@ class AwsDoor:
             key = None
         return None if key is not None and key.active else self.answer(request)
 
+    def elsewhere(self, request: AwsRequest) -> Answer | None:
+        """Return the refusal of a request that was signed for a service that is not there, wherever it went; None for others."""
+        try:
+            name = sigv4.parse(request.headers).service
+        except Refused:
+            return None
+        return None if name in self._services else refuse(request, self._not_there(name))
+
     def _operation(self, request: AwsRequest) -> str:
         """Return the operation that a request names, whatever becomes of it, or nothing where there is no such."""
         if target := request.header(b"x-amz-target"):
@@ -132,6 +140,8 @@ class AwsDoor:
     def _authenticated(self, request: AwsRequest, at: datetime) -> tuple[Caller, Region, Service]:
         signature = sigv4.parse(request.headers)
         if signature.service not in self._services:
+            if not self._expected(request):
+                raise self._not_there(signature.service)
             raise ScopeInvalid(f"Credential should be scoped to correct service: {self._expected(request)}.")
         # IAM and STS are global, but clients with an endpoint of their own sign them for the region they are set to.
         region = parse_region(signature.region)
@@ -146,8 +156,11 @@ class AwsDoor:
         return caller, region, service(signature.service)
 
     def _expected(self, request: AwsRequest) -> str:
-        named = [name for name in self._services if _is_target_of(request, service(name))]
-        return " or ".join(f"'{name}'" for name in named or self._services)
+        return " or ".join(f"'{name}'" for name in self._services if _is_target_of(request, service(name)))
+
+    def _not_there(self, name: str) -> UnknownOperation:
+        there = ", ".join(self._services)
+        return UnknownOperation(f"The service '{name[:64]}' is not there: of AWS's services Moorage has {there}")
 
 
 def _is_target_of(request: AwsRequest, candidate: Service) -> bool:
