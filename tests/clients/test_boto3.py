@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from moorage.adapters.sql.database import SqlDatabase
 from moorage.core.digests import Digest
@@ -172,6 +173,9 @@ def test_a_download_url_that_was_tampered_with_is_refused(ecr: Any, repository: 
 def test_a_download_url_that_has_expired_is_refused(server: Server, repository: str, layer: bytes) -> None:
     database = SqlDatabase(f"sqlite:///{server.data / 'moorage.db'}", connections=1)
     secret = database.secret("server", b"")
+    with database.write() as tx:  # a repository that was there when the URLs were signed
+        before = {"name": repository}
+        tx.connection.execute(text("UPDATE repositories SET created_at = created_at - 7200 WHERE name = :name"), before)
     database.close()
     where = Registry(AccountId(ACCOUNT), Region(REGION))
     named = RepositoryName(repository), Digest(digest_of(layer))
