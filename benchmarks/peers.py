@@ -91,7 +91,7 @@ class Peer:
 
 
 def docker_registry(folder: Path) -> Peer:
-    """Return Debian's docker-registry: files in a folder, no authentication, and, as it is, nothing synced."""
+    """Return Debian's docker-registry: files in a folder, no authentication, and no directory entry synced."""
 
     def command(folder: Path, port: int) -> list[str]:
         config = folder / "config.yml"

@@ -142,7 +142,7 @@ def push_row(to: Field, mib: int) -> Row:
         one.name: partial(m.pushed_per_second, one.client(), layer, times) for one in to.registries
     }
     turns["write+fsync"] = partial(m.written_per_second, to.folder, layer.size, times)
-    note = "Moorage's is on disk when it is answered; docker-registry does not sync, and has no authentication"
+    note = "Moorage's is on disk when it is answered; docker-registry syncs bytes but no directory entries, and has no authentication"
     return in_turns(
         Row(f"push of a {mib} MiB layer", "MiB/s", "docker-registry", "write+fsync", note), turns, to.rounds
     )

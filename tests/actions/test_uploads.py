@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from moorage.adapters.blobs_disk import DiskWriter
-from moorage.core.digests import EMPTY, SHA256, SHA512, Algorithm, digest_of
+from moorage.core.digests import SHA256, SHA512, Algorithm, digest_of
 from moorage.core.errors import (
     AccessDenied,
     EmptyUpload,
@@ -126,7 +126,7 @@ def test_a_user_has_so_many_uploads_open_and_no_more_until_one_has_ended(desk: D
     desk.uploads.cancel(desk.admin, app, first.id)
     completed = desk.uploads.start(desk.admin, app)
     assert refusal(lambda: desk.uploads.start(desk.admin, other)) is TooManyUploads
-    complete(desk, app, completed.id, EMPTY)
+    complete(desk, app, completed.id, digest_of(b""))
     assert desk.uploads.start(desk.admin, other).size == 0
 
 

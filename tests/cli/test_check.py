@@ -61,9 +61,10 @@ def test_files_without_a_row_are_told_and_left_to_collection(store: Path, an_old
     looked = check(store)
 
     assert looked.exit_code == 0
-    assert looked.output == (
-        "Looked at 5 B of layers: nothing wrong. 1 file of 6 B has no row; `moorage collect` removes it.\n"
-    )
+    assert looked.output.splitlines() == [
+        "Looked at 5 B of layers: nothing wrong.",
+        "Without a row, and so to be removed by `moorage collect`: 1 file: 6 B.",
+    ]
     assert DiskBlobs(store / "blobs").size(OTHER) == 6
 
 

@@ -326,5 +326,5 @@ def test_a_log_that_cannot_be_written_is_said(place: Path) -> None:
     done = ran("true", options=("--log", "/nowhere/server.log"))
 
     assert done.returncode == 1
-    assert done.stderr == "Error: [Errno 2] No such file or directory: '/nowhere/server.log'\n"
+    assert done.stderr == "Error: /nowhere/server.log: No such file or directory\n"
     assert nothing_left(place)

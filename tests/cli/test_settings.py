@@ -120,6 +120,35 @@ def test_config_refuses_another_account_than_that_of_the_data_folder(tmp_path: P
     )
 
 
+def test_a_number_that_begins_with_0_is_said_to_need_quotes() -> None:
+    write("account = 012345678901\n")
+
+    assert refused().endswith("Texts are in quotes, and so is a number that begins with 0.")
+
+
+# --- help and completion ------------------------------------------------------------------------------------------------
+
+
+def test_no_summary_of_a_command_is_cut() -> None:
+    assert "..." not in CliRunner().invoke(main, ["--help"]).output.partition("Commands:")[2]
+
+
+@pytest.mark.parametrize(
+    ("option", "typed", "offered"),
+    [
+        ("--log-format", "", "plain,plain\nplain,json\n"),
+        ("--log-requests", "ch", "plain,changes\n"),
+        ("--data", "", "dir,\n"),
+        ("--tls-key", "/etc/", "file,/etc/\n"),
+        ("--account", "", "\n"),
+    ],
+)
+def test_a_shell_is_offered_what_a_setting_can_be(option: str, typed: str, offered: str) -> None:
+    words = {"COMP_WORDS": f"moorage serve {option} {typed}", "COMP_CWORD": "3", "_MOORAGE_COMPLETE": "bash_complete"}
+
+    assert CliRunner().invoke(main, prog_name="moorage", env=words).output == offered
+
+
 # --- moorage config -----------------------------------------------------------------------------------------------------
 
 
@@ -191,7 +220,7 @@ def test_a_mistake_is_named_as_its_giver_named_it() -> None:
         ("lisen = '127.0.0.1:1'\n", "lisen in moorage.toml is not a setting. Did you mean listen?"),
         ("tls_key = 'a'\n", "tls_key in moorage.toml is not a setting. Did you mean tls-key?"),
         ("workers = [1]\n", "workers in moorage.toml must be a text, a number, true or false"),
-        ("workers = 1.5\n", "workers in moorage.toml must be a text, a number, true or false"),
+        ("workers = 1.5\n", "workers in moorage.toml must be a number from 1 to 64, not '1.5'"),
         ("[tls-listen]\nhost = 1\n", "tls-listen in moorage.toml must be a text, a number, true or false"),
         ("data = ''\n", "data in moorage.toml must name a folder"),
         ("tls-key = ''\n", "tls-key in moorage.toml must name a file"),

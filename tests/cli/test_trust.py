@@ -240,6 +240,17 @@ def test_showing_or_saying_no_changes_nothing(place: Place, words: list[str]) ->
     assert place.everything() == before
 
 
+def test_an_authority_that_is_to_be_widened_is_shown_with_its_fingerprint(place: Place) -> None:
+    place.trust(OWN)
+    known = AuthorityFolder(place.data / "authority").read()
+
+    assert known
+    assert (
+        f"  make the authority with the SHA-256 fingerprint {known.fingerprint} anew"
+        in place.run(AWS, "--print").output
+    )
+
+
 def test_undoing_where_nothing_was_done_says_so(place: Place) -> None:
     before = place.everything()
 
@@ -348,6 +359,15 @@ def test_an_account_is_refused_by_the_name_that_it_was_given_under(
     assert place.refused("--account", "12") == "--account must be twelve digits, not '12'"
     monkeypatch.setenv("MOORAGE_ACCOUNT", "12")
     assert place.refused() == "MOORAGE_ACCOUNT must be twelve digits, not '12'"
+
+
+def test_another_account_than_the_folders_is_refused(place: Place) -> None:
+    place.data.mkdir()
+    (place.data / "credentials.json").write_text('{"Account": "111122223333"}')
+
+    assert place.refused("--account", ACCOUNT) == (
+        f"--account {ACCOUNT} is not the account of {place.data}, which is 111122223333"
+    )
 
 
 def test_a_region_or_an_address_that_is_none_is_refused(place: Place) -> None:

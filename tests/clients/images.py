@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.clients.registry import Registry, digest_of
+from tests.clients.registry import Registry, digest_of, image_manifest
 from tests.engines.docker import DockerEngine
 
 
@@ -52,6 +52,15 @@ class DockerImages:
 
     def forget(self, *names: str) -> None:
         self._engine.run("rmi", *names)
+
+
+def push_of_layer(registry: Registry, repository: str, layer: bytes) -> None:
+    """Push an image that engines can unpack, of that one layer, as ``v1``."""
+    rootfs = {"type": "layers", "diff_ids": [digest_of(layer)]}
+    config = json.dumps({"os": "linux", "architecture": "amd64", "config": {}, "rootfs": rootfs}).encode()
+    for blob in (layer, config):
+        registry.push_blob(repository, blob)
+    assert registry.put_manifest(repository, "v1", image_manifest(config, layer)).status == 201
 
 
 def layer_archive(files: Mapping[str, bytes]) -> bytes:

@@ -1,7 +1,6 @@
 """containerd's own client pulls and pushes: in plain HTTP, and with TLS under AWS's name as ``moorage trust`` has set it up."""
 
 import io
-import json
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.clients.images import unpacked_layers
+from tests.clients.images import push_of_layer, unpacked_layers
 from tests.clients.machines import REGISTRY, must, serve_in
-from tests.clients.registry import Registry, digest_of, image_manifest
+from tests.clients.registry import Registry, digest_of
 from tests.clients.tools import program
 from tests.engines.apart import Apart
 from tests.engines.box import Box
@@ -49,12 +48,7 @@ def busybox_layer() -> bytes:
 @pytest.fixture
 def name(server: Server, registry: Registry, repository: str) -> str:
     """The full name of a repository, without a tag; an image that runs is in it as ``v1``."""
-    layer = busybox_layer()
-    rootfs = {"type": "layers", "diff_ids": [digest_of(layer)]}
-    config = json.dumps({"os": "linux", "architecture": "amd64", "config": {}, "rootfs": rootfs}).encode()
-    for blob in (layer, config):
-        registry.push_blob(repository, blob)
-    assert registry.put_manifest(repository, "v1", image_manifest(config, layer)).status == 201
+    push_of_layer(registry, repository, busybox_layer())
     return f"{server.host}/{repository}"
 
 

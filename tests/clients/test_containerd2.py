@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.clients.figures import counted
-from tests.clients.images import layer_archive, unpacked_layers
-from tests.clients.registry import Registry, digest_of, image_manifest
+from tests.clients.images import layer_archive, push_of_layer, unpacked_layers
+from tests.clients.registry import Registry, digest_of
 from tests.engines.apart import Apart
 from tests.engines.containerd import PIECE, Containerd2
 from tests.engines.server import Server
@@ -34,12 +34,7 @@ def containerd() -> Iterator[Containerd2]:
 @pytest.fixture
 def name(server: Server, registry: Registry, repository: str) -> str:
     """The full name of a repository, without a tag; an image of one large layer is in it as ``v1``."""
-    layer = layer_archive({"large": LARGE})
-    rootfs = {"type": "layers", "diff_ids": [digest_of(layer)]}
-    config = json.dumps({"os": "linux", "architecture": "amd64", "config": {}, "rootfs": rootfs}).encode()
-    for blob in (layer, config):
-        registry.push_blob(repository, blob)
-    assert registry.put_manifest(repository, "v1", image_manifest(config, layer)).status == 201
+    push_of_layer(registry, repository, layer_archive({"large": LARGE}))
     return f"{server.host}/{repository}"
 
 

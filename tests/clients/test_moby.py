@@ -86,6 +86,17 @@ def test_pushing_an_image_again_is_no_failure(engine: Moby, pushed: str) -> None
     assert "already exists" in engine.run("push", pushed).stdout
 
 
+def tagged_for_another(
+    engine: Moby, images: DockerImages, pushed: str, server: Server, new_repository: Callable[..., str]
+) -> str:
+    """Have the engine know an image by its pull alone, and tag it for another repository, whose name is returned."""
+    other = new_repository()
+    images.forget(pushed)
+    engine.run("pull", pushed)
+    engine.run("tag", pushed, f"{server.host}/{other}:v1")
+    return other
+
+
 def test_moby_mounts_the_layers_of_another_repository_where_the_account_allows_it(
     engine: Moby,
     images: DockerImages,
@@ -95,10 +106,7 @@ def test_moby_mounts_the_layers_of_another_repository_where_the_account_allows_i
     registry: Registry,
     new_repository: Callable[..., str],
 ) -> None:
-    other = new_repository()
-    images.forget(pushed)
-    engine.run("pull", pushed)
-    engine.run("tag", pushed, f"{server.host}/{other}:v1")
+    other = tagged_for_another(engine, images, pushed, server, new_repository)
     ecr.put_account_setting(name="BLOB_MOUNTING", value="ENABLED")
     try:
         said = engine.run("push", f"{server.host}/{other}:v1").stdout
@@ -117,10 +125,7 @@ def test_moby_pushes_as_many_bytes_where_it_may_not_mount(
     registry: Registry,
     new_repository: Callable[..., str],
 ) -> None:
-    other = new_repository()
-    images.forget(pushed)
-    engine.run("pull", pushed)
-    engine.run("tag", pushed, f"{server.host}/{other}:v1")
+    other = tagged_for_another(engine, images, pushed, server, new_repository)
 
     said = engine.run("push", f"{server.host}/{other}:v1").stdout
 

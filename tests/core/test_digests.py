@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moorage.core.digests import (
-    EMPTY,
     MAX_DIGEST,
     SHA256,
     SHA512,
@@ -59,7 +58,7 @@ def test_the_algorithms_that_are_served_are_those_of_the_image_specification_tha
 
 
 def test_the_digest_of_nothing_is_that_of_no_bytes() -> None:
-    assert digest_of(b"") == EMPTY
+    assert digest_of(b"") == "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
 @pytest.mark.parametrize(

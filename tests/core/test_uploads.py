@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moorage.core.digests import EMPTY, Digest
+from moorage.core.digests import Digest, digest_of
 from moorage.core.errors import (
     EmptyUpload,
     InvalidLayer,
@@ -28,6 +28,7 @@ from moorage.core.uploads import (
 
 REGISTRY = Registry(AccountId("111122223333"), Region("us-east-1"))
 APP = RepositoryName("team/app")
+EMPTY = digest_of(b"")
 ID = UploadId("6f1c2b1e-0000-4000-8000-000000000001")
 FRESH = Upload(
     id=ID, repository_id=1, started_at=datetime(2026, 8, 3, tzinfo=UTC), touched_at=datetime(2026, 8, 3, tzinfo=UTC)

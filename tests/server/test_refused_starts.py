@@ -117,13 +117,19 @@ def test_a_data_folder_below_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     data = tmp_path / "file" / "data"
 
-    assert serve(data) == (1, f"The data folder cannot be used: [Errno 20] Not a directory: '{data}'")
+    assert serve(data) == (
+        1,
+        f"The data folder cannot be used: {data}: Not a directory. Choose another one with --data.",
+    )
 
 
 def test_a_file_where_the_bytes_should_go_is_refused(tmp_path: Path) -> None:
     (tmp_path / "blobs").touch()
 
-    assert serve(tmp_path) == (1, f"The data folder cannot be used: [Errno 17] File exists: '{tmp_path / 'blobs'}'")
+    assert serve(tmp_path) == (
+        1,
+        f"The data folder cannot be used: {tmp_path / 'blobs'}: File exists. Choose another one with --data.",
+    )
     assert not (tmp_path / "credentials.json").exists()
 
 
@@ -132,7 +138,8 @@ def test_a_data_folder_that_cannot_be_written_is_refused(below: str, read_only: 
     status, sentence = serve(read_only / below)
 
     assert status == 1
-    assert sentence.startswith("The data folder cannot be used: [Errno 30] Read-only file system: ")
+    assert sentence.startswith(f"The data folder cannot be used: {(read_only / below).resolve()}")
+    assert sentence.endswith(": Read-only file system. Choose another one with --data.")
 
 
 def test_a_store_that_can_no_longer_be_written_is_refused(own_server: Server) -> None:
@@ -165,7 +172,10 @@ def test_a_data_folder_of_a_newer_release_is_refused_and_left_alone(own_server: 
 
     status, sentence = serve(own_server.data)
 
-    assert (status, sentence.split(": ")[0]) == (1, "The database is of a later release of Moorage")
+    assert (status, sentence) == (
+        1,
+        "The database is of a later release of Moorage: use that release, or restore a backup from before it",
+    )
     assert {path.name: path.read_bytes() for path in own_server.data.glob("*.*")} == kept
     assert (own_server.data / "credentials.json").read_bytes() == key
 

@@ -86,6 +86,7 @@ def test_the_first_start_makes_one_account_with_one_key_that_only_its_owner_can_
     assert caller(own_server) == f"arn:aws:iam::{ACCOUNT}:user/admin"
     assert own_server.log.read_text().startswith(
         f"Made account {ACCOUNT} with the user admin; its access key is in {file}\n"
+        f'In another terminal: eval "$(moorage env --data {own_server.data})"\n'
         f"Moorage on {own_server.url}, data in {own_server.data}\n"
     )
 

@@ -10,14 +10,12 @@ from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
 
+from moorage.actions.steps import PAGE, pages
 from moorage.core.collection import Grace, Kind, Unused
 from moorage.core.digests import Digest
 from moorage.core.errors import UploadBusy
 from moorage.core.names import Registry, RepositoryName, UploadId
 from moorage.ports import Blobs, Database
-
-PAGE = 500
-"""Rows that are read, or removed, in one transaction."""
 
 
 class Collection:
@@ -57,34 +55,32 @@ class Collection:
     # --- what there is ------------------------------------------------------------------------------------------------
 
     def _layers(self, now: datetime) -> Iterator[list[Unused]]:
-        before, after = self._grace.told_before(now), (0, "")
-        while True:
-            with self._database.read() as tx:
-                page = tx.layers.unreferenced(before, after, PAGE)
-            if not page:
-                return
-            after = (page[-1][0], page[-1][1].digest or "")
+        before = self._grace.told_before(now)
+        for page in pages(
+            self._database,
+            lambda tx, after: tx.layers.unreferenced(before, after, PAGE),
+            (0, ""),
+            lambda row: (row[0], row[1].digest or ""),
+        ):
             yield [unused for _, unused in page]
 
     def _contents(self, now: datetime) -> Iterator[list[Unused]]:
-        before, after = self._grace.told_before(now), ""
-        while True:
-            with self._database.read() as tx:
-                page = tx.layers.unused(before, after, PAGE)
-            if not page:
-                return
-            after = page[-1].digest or ""
-            yield page
+        before = self._grace.told_before(now)
+        return pages(
+            self._database,
+            lambda tx, after: tx.layers.unused(before, after, PAGE),
+            "",
+            lambda row: row.digest or "",
+        )
 
     def _uploads(self, now: datetime) -> Iterator[list[Unused]]:
-        before, after = self._grace.left_before(now), ""
-        while True:
-            with self._database.read() as tx:
-                page = tx.uploads.abandoned(before, after, PAGE)
-            if not page:
-                return
-            after = page[-1].key or ""
-            yield page
+        before = self._grace.left_before(now)
+        return pages(
+            self._database,
+            lambda tx, after: tx.uploads.abandoned(before, after, PAGE),
+            "",
+            lambda row: row.key or "",
+        )
 
     def _files(self, now: datetime) -> Iterator[list[Unused]]:
         stored = self._blobs.stored(self._grace.left_before(now))

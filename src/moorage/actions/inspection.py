@@ -1,8 +1,9 @@
 """Whether every row has its bytes, and what to do about one that has not."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+from moorage.actions.steps import PAGE, pages
 from moorage.core.digests import Digest, algorithm_of, digest_from, digest_of, start_hash
 from moorage.core.inspection import Fault, Finding
 from moorage.core.names import UploadId
@@ -10,8 +11,6 @@ from moorage.ports import Blobs, Database, InspectionRows
 
 Row = TypeVar("Row", bound=tuple[Any, ...])
 
-PAGE = 500
-"""Rows that are read in one transaction."""
 MANIFESTS = 20
 """Manifests that are read in one; each may have 4 MiB."""
 
@@ -82,13 +81,8 @@ class Inspection:
             if (self._blobs.size(key) or 0) < size and self._has_row(key):
                 yield Finding(fault=Fault.UPLOAD, key=key, repository=(registry, name))
 
-    def _rows(self, read: Callable[[InspectionRows, Any], Sequence[Row]], after: int | str) -> Iterator[Row]:
-        while True:
-            with self._database.read() as tx:
-                page = read(tx.inspection, after)
-            if not page:
-                return
-            after = page[-1][0]
+    def _rows(self, read: Callable[[InspectionRows, Any], list[Row]], start: int | str) -> Iterator[Row]:
+        for page in pages(self._database, lambda tx, after: read(tx.inspection, after), start, lambda row: row[0]):
             yield from page
 
     def _fault(self, digest: Digest, key: UploadId, size: int, *, digests: bool) -> Fault | None:

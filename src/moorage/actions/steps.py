@@ -1,11 +1,34 @@
-"""Steps that several actions share; each takes the transaction."""
+"""Steps that several actions share; each takes the transaction, or reads in transactions of its own."""
+
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from moorage.actions.access import Guard
 from moorage.core.calls import Call
 from moorage.core.errors import RepositoryNotFound
 from moorage.core.names import RepositoryName
 from moorage.core.repositories import Repository
-from moorage.ports import Transaction
+from moorage.ports import Database, Transaction
+
+Row = TypeVar("Row")
+Place = TypeVar("Place")
+
+PAGE = 500
+"""Rows that are read in one transaction."""
+
+
+def pages(
+    database: Database, read: Callable[[Transaction, Place], list[Row]], start: Place, place: Callable[[Row], Place]
+) -> Iterator[list[Row]]:
+    """Yield page after page of rows, each as of a moment of its own; ``read`` returns those after the ``place`` of a row."""
+    after = start
+    while True:
+        with database.read() as tx:
+            page = read(tx, after)
+        if not page:
+            return
+        after = place(page[-1])
+        yield page
 
 
 def found(tx: Transaction, guard: Guard, call: Call, action: str, name: RepositoryName) -> Repository:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from moorage.cli.collect import Tally
 from moorage.cli.options import gathered, server_settings, setting_options
 from moorage.cli.tables import size
 from moorage.cli.upkeep import fields, named, refuse_other_users
@@ -22,7 +23,7 @@ from moorage.core.inspection import Finding
 )
 @click.option("--json", "as_json", is_flag=True, help="For programs: an object a line.")
 def check(config: Path | None, *, digests: bool, repair: bool, as_json: bool, **options: str | None) -> None:
-    """Look whether every row has its bytes, and every file its row; a server may run meanwhile. Nothing is changed without --repair.
+    """Look whether every row has its bytes, every file its row. A server may run meanwhile; nothing is changed without --repair.
 
     The exit status is 1 where something is wrong and was not repaired.
 
@@ -32,7 +33,7 @@ def check(config: Path | None, *, digests: bool, repair: bool, as_json: bool, **
 
     settings = server_settings(gathered(config, options))
     refuse_other_users(settings.data, "check")
-    wrong = mended = 0
+    wrong, mended, files = 0, 0, Tally()
     try:
         with upkeep(settings) as store:
             look = store.inspection
@@ -46,21 +47,17 @@ def check(config: Path | None, *, digests: bool, repair: bool, as_json: bool, **
                     repaired = repair and look.repair(finding)
                     wrong, mended = wrong + 1, mended + repaired
                     click.echo(_object(finding, repaired=repaired) if as_json else _line(finding, repaired=repaired))
-            files = [each.size for each in store.collection.files(datetime.now(UTC))]
+            for unused in store.collection.files(datetime.now(UTC)):
+                files.add(unused)
     except InvalidSettings as error:
         raise click.ClickException(str(error)) from None
     if not as_json:
         click.echo(
-            f"Looked at {size(total)} of layers: {wrong or 'nothing'} wrong{f', {mended} repaired' if mended else ''}.{_told(files)}"
+            f"Looked at {size(total)} of layers: {wrong or 'nothing'} wrong{f', {mended} repaired' if mended else ''}."
         )
+        if files:
+            click.echo(f"Without a row, and so to be removed by `moorage collect`: {files}.")
     sys.exit(1 if wrong > mended else 0)
-
-
-def _told(files: list[int]) -> str:
-    if not files:
-        return ""
-    noun, has, them = ("file", "has", "it") if len(files) == 1 else ("files", "have", "them")
-    return f" {len(files)} {noun} of {size(sum(files))} {has} no row; `moorage collect` removes {them}."
 
 
 def _line(finding: Finding, *, repaired: bool) -> str:

@@ -27,7 +27,7 @@ _log = logging.getLogger("moorage.collection")
 @click.option("--dry-run", is_flag=True, help="Only show what would go, and why.")
 @click.option("--json", "as_json", is_flag=True, help="For programs: an object a line.")
 def collect(config: Path | None, *, dry_run: bool, as_json: bool, **options: str | None) -> None:
-    """Remove bytes that nothing refers to any more; a server may run meanwhile, and does the same by itself.
+    """Remove bytes that nothing refers to any more. A server may run meanwhile, and does the same by itself.
 
     Example: moorage collect --dry-run
     """

@@ -16,7 +16,7 @@ NO_URL = "that is not the URL of a server"
 @setting_options("data")
 @click.option("--url", help="Where the server is. Default: that of the data folder's server.")
 def health(config: Path | None, data: str | None, url: str | None) -> None:
-    """Say whether a server is ready; the exit status is 0 where it is, and 1 where it is not.
+    """Say whether a server is ready. The exit status is 0 where it is, and 1 where it is not.
 
     Example: moorage health --url http://127.0.0.1:4510
     """

@@ -62,7 +62,7 @@ def serve(config: Path | None, **options: str | None) -> None:
 @setting_options()
 @as_json
 def show_config(config: Path | None, *, as_json: bool, **options: str | None) -> None:
-    """Show each setting, its value and where that came from; refuse what `moorage serve` would refuse.
+    """Show each setting, its value and where that came from. What `moorage serve` would refuse is refused.
 
     Example: moorage config --listen 127.0.0.1:5000
     """
@@ -89,7 +89,7 @@ def show_config(config: Path | None, *, as_json: bool, **options: str | None) ->
 @region_option
 @as_json
 def env(config: Path | None, data: str | None, region: str, *, as_json: bool) -> None:
-    """Print the environment in which aws, boto3 and Terraform reach this server as its administrator.
+    """Print the variables that lead AWS's clients to this server. Such are aws, boto3 and Terraform; they are its administrator then.
 
     Example: eval "$(moorage env)"
     """
@@ -158,7 +158,7 @@ def trust(
     only_show: bool,
     undo: bool,
 ) -> None:
-    """Let this machine reach the server by host names, with TLS: AWS's own names of the account, or those given.
+    """Let this machine reach the server by names, with TLS. These are AWS's own names of the account, or those given.
 
     Makes an authority that can certify those names and what is below them, and no other, and has the hosts file, the container
     engines and the system know it. Names of before stay.
@@ -178,7 +178,7 @@ def trust(
         return
     registries = []
     if not names:
-        owner = account_of(given) or work.first_account(folder)
+        owner = account_of(given, None if server else folder) or work.first_account(folder)
         registries = [Registry(owner, region) for region in regions]
     at = address_of(None if address is None else _ip(address), elsewhere=server is not None, in_dns=no_hosts)
     wish = work.Wish(folder, wanted([_host(name) for name in names], registries), Place(at, port), root)

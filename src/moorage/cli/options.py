@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from moorage.cli.environment import REGION
 from moorage.config import (
@@ -16,6 +17,7 @@ from moorage.config import (
     InvalidSettings,
     Setting,
     Settings,
+    account_for,
     data_folder,
     gather,
     named_account,
@@ -40,6 +42,20 @@ class Parsed(click.ParamType[Any]):
             return self._parse(value)
         except values.Wrong as wrong:
             raise click.UsageError(f"{param.opts[0] if param else self.name} {wrong}", ctx) from None
+
+
+class Form(click.ParamType[str]):
+    """The form of a setting's text, for shells to complete; what the text means is looked at where all settings are."""
+
+    def __init__(self, form: str) -> None:
+        self.name = form
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - as click calls it
+        """Return the words that it can be, or have the shell look for files or folders."""
+        if self.name in ("DIR", "FILE"):
+            return [CompletionItem(incomplete, type=self.name.lower())]
+        words = self.name.split("|")
+        return [CompletionItem(word) for word in words if len(words) > 1 and word.startswith(incomplete)]
 
 
 ACCOUNT_ID = Parsed("account", values.account)
@@ -104,10 +120,10 @@ def folder_of(given: Mapping[str, Given]) -> Path:
         raise click.UsageError(str(error)) from None
 
 
-def account_of(given: Mapping[str, Given]) -> AccountId | None:
-    """Return the account, or None where nobody named one; raises UsageError."""
+def account_of(given: Mapping[str, Given], folder: Path | None) -> AccountId | None:
+    """Return the account that was named, which must be the data folder's where one is given, or None; raises UsageError."""
     try:
-        return named_account(given)
+        return account_for(given, folder) if folder else named_account(given)
     except InvalidSettings as error:
         raise click.UsageError(str(error)) from None
 
@@ -135,4 +151,4 @@ def _option(setting: Setting) -> Callable[[Command], Command]:
     default = f" Default: {setting.default or setting.otherwise}."
     if setting.form is None:
         return click.option(setting.option, is_flag=True, flag_value="true", default=None, help=setting.sentence)
-    return click.option(setting.option, metavar=setting.form, help=setting.sentence + default)
+    return click.option(setting.option, metavar=setting.form, type=Form(setting.form), help=setting.sentence + default)

@@ -31,7 +31,7 @@ _LOOK_SECONDS = 1
 )
 @click.argument("command", nargs=-1, required=True, metavar="COMMAND [ARG]...")
 def run(account: str, region: str, log: Path | None, command: tuple[str, ...]) -> None:
-    """Run a command with a server of its own, which is gone with all its data when the command has ended.
+    """Run a command with a server of its own. That is gone with all its data when the command has ended.
 
     The command finds the server in its environment: AWS_ENDPOINT_URL, a key and a region for the AWS CLI and SDKs, and
     MOORAGE_REGISTRY for container clients. Its exit status is that of the command.
@@ -45,8 +45,10 @@ def run(account: str, region: str, log: Path | None, command: tuple[str, ...]) -
     try:
         with ThrowAway(account, region, log) as server:
             status = _run(server, command, signals)
-    except (NotStarted, OSError) as error:
+    except NotStarted as error:
         raise click.ClickException(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(f"{error.filename}: {error.strerror}" if error.filename else str(error)) from None
     sys.exit(status)
 
 

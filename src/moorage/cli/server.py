@@ -3,6 +3,7 @@
 import errno
 import logging.config
 import os
+import shlex
 import shutil
 import socket
 import tempfile
@@ -55,6 +56,7 @@ def _run(settings: Settings) -> int:
             f"Made account {made.key.user.account} with the user {made.key.user.name}; its access key is in {settings.credentials}",
             err=True,
         )
+        click.echo(f'In another terminal: eval "$(moorage env --data {shlex.quote(str(settings.data))})"', err=True)
     log_config = logging_config(json_logs=settings.json_logs, log_requests=settings.log_requests)
     logging.config.dictConfig(log_config)
     collector = Collector(settings)
@@ -92,6 +94,8 @@ def _store_problem(error: Exception) -> str | None:
     from moorage.adapters.sql.migrate import NewerDatabase  # noqa: PLC0415 - see above
     from moorage.core.errors import StorageFull  # noqa: PLC0415 - see above
 
+    if isinstance(error, OSError) and error.filename:
+        return f"The data folder cannot be used: {error.filename}: {error.strerror}. Choose another one with --data."
     if isinstance(error, OSError | StorageFull):
         return f"The data folder cannot be used: {error}"
     if isinstance(error, DBAPIError):

@@ -40,12 +40,16 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """An authority as it is, None where it has yet to be made, under the key that it has or is to have, and what it lacks."""
+    """An authority as it is, None where it has yet to be made, under the key that it has or is to have, and what it lacks.
+
+    ``narrower`` is the one of that key that is too narrow or near its end, and is made anew.
+    """
 
     authority: Authority | None
     key: str
     names: tuple[str, ...]
     lacks_certificate: bool = False
+    narrower: Authority | None = None
 
 
 def trust(wish: Wish, *, server: str | None, sure: bool, only_show: bool) -> None:
@@ -122,7 +126,11 @@ def _own(wish: Wish, trusted: Sequence[Trusted]) -> Known:
         names = tuple(dict.fromkeys([*(name for one in trusted if one.key == key for name in one.places), *wish.names]))
         authority = folder.authority_for(names, now)
         return Known(
-            authority, key, tuple(dict.fromkeys([*folder.names(), *names])), folder.lacks_certificate(names, now)
+            authority,
+            key,
+            tuple(dict.fromkeys([*folder.names(), *names])),
+            folder.lacks_certificate(names, now),
+            there,
         )
 
 
@@ -147,7 +155,10 @@ def _remove_authority(data: Path, *, was_made: bool) -> None:
 def _show(wish: Wish, known: Known, changes: Sequence[Change]) -> None:
     click.echo("Moorage would")
     scope = "these names and what is below them, and no other"
-    if known.authority is None:
+    if known.authority is None and known.narrower:
+        click.echo(f"  make the authority with the SHA-256 fingerprint {known.narrower.fingerprint} anew,")
+        click.echo(f"  so that it has another fingerprint and can certify {scope}:")
+    elif known.authority is None:
         click.echo(f"  make an authority in {wish.data / Settings.AUTHORITY} that can certify {scope}:")
     else:
         click.echo(f"  trust the authority with the SHA-256 fingerprint {known.authority.fingerprint},")

@@ -106,7 +106,7 @@ def read_settings(given: Mapping[str, Given], home: Path) -> Settings:
         data=data,
         host=host,
         port=port,
-        account=_account(given, data),
+        account=account_for(given, data),
         names=RegistryNames(f"{_shown(host)}:{port}", domain),
         database=database or f"sqlite:///{quote(str(data / 'moorage.db'))}",
         keep_unused=_read(given["keep-unused"], values.keep),
@@ -135,7 +135,7 @@ def named_account(given: Mapping[str, Given]) -> AccountId | None:
     return None if given["account"].is_default else _read(given["account"], values.account)
 
 
-def account_of_folder(data: Path) -> AccountId | None:
+def _account_of_folder(data: Path) -> AccountId | None:
     """Return the account whose first key a data folder holds, or None where it holds none that can be read."""
     try:
         return parse_account(json.loads((data / Settings.CREDENTIALS).read_text())["Account"])
@@ -143,8 +143,9 @@ def account_of_folder(data: Path) -> AccountId | None:
         return None
 
 
-def _account(given: Mapping[str, Given], data: Path) -> AccountId | None:
-    named, known = named_account(given), account_of_folder(data)
+def account_for(given: Mapping[str, Given], data: Path) -> AccountId | None:
+    """Return the account that was named, else that of the data folder; raises InvalidSettings where they are not the same."""
+    named, known = named_account(given), _account_of_folder(data)
     if named and known and named != known:
         raise InvalidSettings(f"{given['account'].name} {named} is not the account of {data}, which is {known}")
     return named or known

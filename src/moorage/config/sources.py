@@ -17,6 +17,8 @@ CONFIG = "MOORAGE_CONFIG"
 # the namespace whose name begins with it, such as moorage-postgresql.
 _NOT_SETTINGS = re.compile(r"MOORAGE_(CONFIG|REGISTRY|NAME|ENV_.*|(\w+_)?(SERVICE_(HOST|PORT)|PORT)(_.*)?)")
 
+_HINT = ". Texts are in quotes, and so is a number that begins with 0."
+
 
 class InvalidSettings(Exception):
     """A setting that cannot be; the sentence says which and what would be right."""
@@ -181,15 +183,16 @@ def _read_file(config: Path | None, variable: str | None) -> tuple[dict[str, str
             raise InvalidSettings(f"{name} {path} is not there") from None
         raise InvalidSettings(f"{path} cannot be read: {error.strerror}") from None
     except ValueError as error:
-        raise InvalidSettings(f"{path} cannot be understood: {error}") from None
+        hint = _HINT if isinstance(error, tomllib.TOMLDecodeError) else ""
+        raise InvalidSettings(f"{path} cannot be understood: {error}{hint}") from None
     _refuse_unknown(document, [setting.name for setting in KNOWN], f"in {path}")
     for key, value in document.items():
-        if not isinstance(value, str | int):
+        if not isinstance(value, str | int | float):
             raise InvalidSettings(f"{key} in {path} must be a text, a number, true or false")
     return {key: _text(value) for key, value in document.items()}, path
 
 
-def _text(value: str | int) -> str:
+def _text(value: str | float) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from itertools import accumulate, takewhile
 
-MIB = 1024 * 1024
+from moorage.core.quotas import MIB
 
 BATCH = 16 * MIB
 """Bytes of manifests in one answer of BatchGetImage: four of the largest, or a hundred of a size that no image has."""

@@ -63,7 +63,3 @@ def digest_from(running: "hashlib._Hash") -> Digest:
 def digest_of(content: bytes, algorithm: Algorithm = SHA256) -> Digest:
     """Return the digest of ``content``."""
     return digest_from(hashlib.new(algorithm, content))
-
-
-EMPTY = digest_of(b"")
-"""The digest of no bytes at all."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Select, bindparam, exists, func, select
+from sqlalchemy import BindParameter, Column, Connection, Select, Table, bindparam, exists, func, select
 
 from moorage.adapters.sql.schema import contents, images, layers, references, repositories, uploads
 from moorage.core.digests import Digest
@@ -16,13 +16,16 @@ _contents = (
     .order_by(contents.c.digest)
     .limit(_limit)
 )
-_of_images = (
-    select(images.c.id, repositories.c.account, repositories.c.region, repositories.c.name, images.c.digest)
-    .join_from(images, repositories)
-    .where(images.c.id > bindparam("after"))
-    .order_by(images.c.id)
-    .limit(_limit)
-)
+
+
+def _with_repository(rows: Table, *columns: Column[Any]) -> Select[Any]:
+    """Return a page of rows in the order of their ids, with their repositories, those after an id."""
+    named = (repositories.c.account, repositories.c.region, repositories.c.name)
+    page = select(rows.c.id, *named, *columns).join_from(rows, repositories)
+    return page.where(rows.c.id > bindparam("after")).order_by(rows.c.id).limit(_limit)
+
+
+_of_images = _with_repository(images, images.c.digest)
 _images = _of_images.add_columns(images.c.content)
 _incomplete = _of_images.where(
     exists().where(
@@ -31,13 +34,7 @@ _incomplete = _of_images.where(
         ~exists().where(layers.c.repository_id == references.c.repository_id, layers.c.digest == references.c.digest),
     )
 )
-_uploads = (
-    select(uploads.c.id, repositories.c.account, repositories.c.region, repositories.c.name, uploads.c.size)
-    .join_from(uploads, repositories)
-    .where(uploads.c.id > bindparam("after"))
-    .order_by(uploads.c.id)
-    .limit(_limit)
-)
+_uploads = _with_repository(uploads, uploads.c.size)
 _holders = (
     select(repositories.c.account, repositories.c.region, repositories.c.name)
     .join_from(layers, repositories)

@@ -17,16 +17,12 @@ from moorage.core.repositories import Repository
 from moorage.core.uploads import Layer, Upload
 
 _columns = select(contents.c.digest, contents.c.key, contents.c.size, contents.c.told_at).join_from(layers, contents)
-_media_type = (
-    select(references.c.media_type)
-    .where(
-        references.c.repository_id == layers.c.repository_id,
-        references.c.digest == layers.c.digest,
-        references.c.kind == "blob",
-    )
-    .limit(1)
-    .scalar_subquery()
+_refers = (
+    references.c.repository_id == layers.c.repository_id,
+    references.c.digest == layers.c.digest,
+    references.c.kind == "blob",
 )
+_media_type = select(references.c.media_type).where(*_refers).limit(1).scalar_subquery()
 _get = _columns.add_columns(_media_type.label("media_type")).where(
     layers.c.repository_id == bindparam("id"), layers.c.digest.in_(bindparam("digests", expanding=True))
 )
@@ -39,11 +35,6 @@ _referenced = (
         references.c.kind == "blob",
     )
     .limit(1)
-)
-_refers = (
-    references.c.repository_id == layers.c.repository_id,
-    references.c.digest == layers.c.digest,
-    references.c.kind == "blob",
 )
 _untold = contents.c.told_at < bindparam("before")
 _of_digests = contents.c.digest.in_(bindparam("digests", expanding=True))
@@ -71,7 +62,8 @@ _unused = (
     .limit(bindparam("count"))
 )
 # Locked in one order by all: a push, a mount or an answer waits, and then sees what has gone; or it was first, and nothing goes.
-_locked_untold = select(contents.c.digest).where(_untold, _of_digests).order_by(contents.c.digest).with_for_update()
+_locked = select(contents.c.digest).where(_of_digests).order_by(contents.c.digest).with_for_update()
+_locked_untold = _locked.where(_untold)
 _release = (
     delete(layers)
     .where(
@@ -134,9 +126,8 @@ class SqlLayerRows:
 
     def tell(self, digests: Sequence[Digest], at: datetime) -> None:
         """Note that a client is told that blobs are there, and keep them from going until the transaction ends."""
-        for digest in sorted(digests):
-            told = update(contents).where(contents.c.digest == digest).values(told_at=to_seconds(at))
-            self._connection.execute(told)
+        self._connection.execute(_locked, {"digests": list(digests)})
+        self._connection.execute(update(contents).where(contents.c.digest.in_(digests)).values(told_at=to_seconds(at)))
 
     def _hold(self, repository: Repository, digest: Digest) -> None:
         row = upsert(self._connection, layers).values(repository_id=repository.id, digest=digest)

@@ -26,4 +26,6 @@ def upgrade(engine: Engine, to: str = "head") -> None:
         try:
             command.upgrade(config, to)
         except CommandError as error:
-            raise NewerDatabase(f"The database is of a later release of Moorage: {error}") from error
+            raise NewerDatabase(
+                "The database is of a later release of Moorage: use that release, or restore a backup from before it"
+            ) from error
