@@ -45,10 +45,10 @@ class RepositoryRows(Protocol):
     def page(self, registry: Registry, after: str, limit: int) -> list[Repository]:
         """Return up to ``limit`` repositories in the order of their names, those after ``after``."""
 
-    def tags(self, repository: Repository) -> dict[str, str]:
+    def tags(self, repository: int) -> dict[str, str]:
         """Return the resource tags."""
 
-    def set_tags(self, repository: Repository, tags: dict[str, str]) -> None:
+    def set_tags(self, repository: int, tags: dict[str, str]) -> None:
         """Make ``tags`` the resource tags."""
 
     def holding(self, registry: Registry, digest: Digest, limit: int) -> list[Repository]:
@@ -213,6 +213,38 @@ class InspectionRows(Protocol):
         """Return the repositories that hold a blob."""
 
 
+class Versions(NamedTuple):
+    """Numbers of last changes: what was read for a decision under one stays true under it.
+
+    ``identities`` counts for the caller's account, ``registry`` for its policy and settings, ``changes`` for the policy and
+    the resource tags of the repository, whose id ``repository`` is; None where there is none of that name.
+    """
+
+    identities: int
+    registry: int
+    repository: int | None = None
+    changes: int = 0
+
+
+class PolicyRows(Protocol):
+    """The policies of registries and repositories, and what decisions are remembered under."""
+
+    def versions(self, caller: AccountId, registry: Registry, name: RepositoryName | None) -> Versions | None:
+        """Return the numbers of the last changes; None where there is no such account."""
+
+    def of_repository(self, repository: int) -> str | None:
+        """Return the policy of a repository."""
+
+    def put(self, repository: int, document: str | None) -> None:
+        """Store the policy of a repository in place of what there was; None removes it."""
+
+    def of_registry(self, registry: Registry) -> str | None:
+        """Return the policy of a registry."""
+
+    def put_registry(self, registry: Registry, document: str | None) -> None:
+        """Store the policy of a registry in place of what there was; None removes it. The registry is locked."""
+
+
 class IdentityRows(Protocol):
     """Accounts, users, access keys and policies."""
 
@@ -248,6 +280,12 @@ class IdentityRows(Protocol):
 
     def count_users(self, account: AccountId) -> int:
         """Return how many users the account has."""
+
+    def ids(self, arns: Sequence[str]) -> dict[str, str]:
+        """Return the unique ids of those of the ARNs that are of users here."""
+
+    def arns(self, ids: Sequence[str]) -> dict[str, str]:
+        """Return the ARNs of those of the unique ids that are of users here."""
 
     def add_user(self, user: User) -> None:
         """Store a user."""
@@ -307,6 +345,10 @@ class Transaction(Protocol):
         """All rows, for an inspection."""
 
     @property
+    def policies(self) -> PolicyRows:
+        """The policies of registries and repositories."""
+
+    @property
     def identities(self) -> IdentityRows:
         """Identities."""
 
@@ -328,7 +370,7 @@ class Database(Protocol):
 class HotReads(Protocol):
     """What every pull and every signed request looks up, each in one statement.
 
-    A pull's come with the version of the caller's identities; None where either is missing.
+    A pull's come with what decisions are remembered under; None where the account or what is pulled is missing.
     """
 
     def key(self, key_id: str) -> AccessKey | None:
@@ -336,12 +378,12 @@ class HotReads(Protocol):
 
     def manifest(
         self, caller: AccountId, registry: Registry, name: RepositoryName, reference: Digest | Tag
-    ) -> tuple[int, Served] | None:
+    ) -> tuple[Versions, Served] | None:
         """Return a manifest."""
 
     def layer(
         self, caller: AccountId, registry: Registry, name: RepositoryName, digest: Digest
-    ) -> tuple[int, Layer] | None:
+    ) -> tuple[Versions, Layer] | None:
         """Return a blob."""
 
 

@@ -18,6 +18,7 @@ from moorage.actions.images import Images
 from moorage.actions.inspection import Inspection
 from moorage.actions.layers import Layers
 from moorage.actions.repositories import Repositories
+from moorage.actions.resource_policies import ResourcePolicies
 from moorage.actions.tokens import Tokens
 from moorage.actions.uploads import Uploads
 from moorage.adapters.blobs_disk import DiskBlobs
@@ -30,7 +31,7 @@ from moorage.core.identities import AccessKey
 from moorage.core.names import AccountId, UploadId
 from moorage.core.trust import AUTHORITY_FILE
 from moorage.web.app import App
-from moorage.web.aws import iam, sts
+from moorage.web.aws import ecr_policies, iam, sts
 from moorage.web.aws.door import AwsDoor
 from moorage.web.aws.ecr import Ecr
 from moorage.web.http import Room
@@ -105,7 +106,12 @@ def build(settings: Settings) -> App:
         names=settings.names,
         secret=secret,
     )
-    services = {"ecr": ecr.operations(), "iam": iam.operations(identities), "sts": sts.operations(identities)}
+    policies = ResourcePolicies(database, guard)
+    services = {
+        "ecr": ecr.operations() | ecr_policies.operations(policies),
+        "iam": iam.operations(identities),
+        "sts": sts.operations(identities),
+    }
     throttle = Throttle() if settings.throttle else None
     return App(
         aws=AwsDoor(services, hot.key, lambda: datetime.now(UTC), throttle),

@@ -17,6 +17,7 @@ from moorage.actions.identities import Identities
 from moorage.actions.images import Images, Put
 from moorage.actions.layers import Layers
 from moorage.actions.repositories import Repositories
+from moorage.actions.resource_policies import ResourcePolicies
 from moorage.actions.tokens import Tokens
 from moorage.actions.uploads import Completed, Session, Uploads
 from moorage.adapters.blobs_disk import DiskBlobs
@@ -80,6 +81,7 @@ class Desk:
             now=lambda: self.now,
             quotas=self.quotas,
         )
+        self.policies = ResourcePolicies(self.database, self.guard)
         self.collection = Collection(self.database, self.blobs, GRACE)
         self.tokens = Tokens(self.database, self.guard, SECRET)
 

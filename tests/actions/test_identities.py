@@ -24,9 +24,10 @@ from moorage.core.errors import (
 )
 from moorage.core.identities import AccessKey
 from moorage.core.managed_policies import ADMINISTRATOR_ACCESS, MANAGED_POLICIES
-from moorage.core.names import AccountId, Region, Registry
+from moorage.core.names import AccountId, Region, Registry, RepositoryName
 from moorage.core.wildcards import Context
-from moorage.ports import Transaction
+from moorage.ports import Transaction, Versions
+from tests.contracts.rows import add_repository
 
 ACCOUNT, OTHER = AccountId("111122223333"), AccountId("444455556666")
 AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -254,39 +255,47 @@ def test_an_unchanged_caller_costs_one_query(database: SqlDatabase, admin: Call,
     assert len([query for query in queries if query != "BEGIN"]) == 1
 
 
-def test_a_version_that_was_read_elsewhere_saves_that_query_too(
+def test_versions_that_were_read_elsewhere_save_that_query_too(
     database: SqlDatabase, guard: Guard, identities: Identities, admin: Call, ada: Call
 ) -> None:
-    with database.read() as tx:
-        version = tx.identities.version(ACCOUNT) or 0
-    assert not guard.allow_remembered(version, ada, "ecr:PutImage", APP)
+    app = add_repository(database, registry=admin.registry).name
+    versions = read_versions(database, ada, app)
+    assert not guard.allow_remembered(versions, ada, "ecr:PutImage", app)
     with database.read() as tx, pytest.raises(AccessDenied):
-        guard.allow(tx, ada, "ecr:PutImage", APP)
+        guard.allow_repository(tx, ada, "ecr:PutImage", app)
     with pytest.raises(AccessDenied):
-        guard.allow_remembered(version, ada, "ecr:PutImage", APP)
+        guard.allow_remembered(versions, ada, "ecr:PutImage", app)
 
     identities.attach(admin, "ada", ADMINISTRATOR_ACCESS.arn)
+    later = read_versions(database, ada, app)
+    assert not guard.allow_remembered(later, ada, "ecr:PutImage", app)
     with database.read() as tx:
-        later = tx.identities.version(ACCOUNT) or 0
-        assert not guard.allow_remembered(later, ada, "ecr:PutImage", APP)
-        guard.allow(tx, ada, "ecr:PutImage", APP)
-    assert guard.allow_remembered(later, ada, "ecr:PutImage", APP)
+        guard.allow_repository(tx, ada, "ecr:PutImage", app)
+    assert guard.allow_remembered(later, ada, "ecr:PutImage", app)
 
 
 def test_the_guard_remembers_so_many_callers_and_no_more(
     database: SqlDatabase, identities: Identities, admin: Call
 ) -> None:
-    guard = Guard(callers=2)
+    guard = Guard(most=2)
+    app = add_repository(database, registry=admin.registry).name
     callers = [admin, call_of(identities.create_key(admin, None))]
     identities.create_user(admin, "bob")
     identities.attach(admin, "bob", ADMINISTRATOR_ACCESS.arn)
     callers.append(call_of(identities.create_key(admin, "bob")))
+    versions = read_versions(database, admin, app)
     with database.read() as tx:
-        version = tx.identities.version(ACCOUNT) or 0
         for call in callers:
-            guard.allow(tx, call, "ecr:PutImage", APP)
+            guard.allow_repository(tx, call, "ecr:PutImage", app)
 
-    assert [guard.allow_remembered(version, call, "ecr:PutImage", APP) for call in callers] == [False, True, True]
+    assert [guard.allow_remembered(versions, call, "ecr:PutImage", app) for call in callers] == [False, True, True]
+
+
+def read_versions(database: SqlDatabase, call: Call, name: RepositoryName) -> Versions:
+    with database.read() as tx:
+        versions = tx.policies.versions(call.caller.account, call.registry, name)
+    assert versions
+    return versions
 
 
 # --- the first start, and who one is -----------------------------------------------------------------------------------
@@ -611,18 +620,3 @@ def test_only_who_may_act_on_a_user_learns_that_there_is_none(identities: Identi
         identities.user(admin, "nobody")
     with pytest.raises(AccessDenied):
         identities.user(ada, "nobody")
-
-
-@pytest.mark.parametrize(
-    "key", ["aws:ResourceTag/env", "ecr:ResourceTag/env", "AWS:resourcetag/env", "aws:\\u0052esourceTag/env"]
-)
-def test_a_condition_on_resource_tags_is_refused_for_it_could_not_be_decided(identities: Identities, key: str) -> None:
-    admin = call_of(start(identities))
-    identities.create_user(admin, "tagger")
-    denies = {
-        "Version": "2012-10-17",
-        "Statement": {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"StringEquals": {key: "x"}}},
-    }
-
-    with pytest.raises(MalformedPolicy, match="not supported yet"):
-        identities.put_inline(admin, "tagger", "guard", json.dumps(denies).replace("\\\\", "\\"))

@@ -16,6 +16,7 @@ from moorage.actions.images import Images
 from moorage.actions.inspection import Inspection
 from moorage.actions.layers import CHECK, DOWNLOAD, Layers
 from moorage.actions.repositories import Repositories
+from moorage.actions.resource_policies import ResourcePolicies
 from moorage.actions.tokens import Tokens
 from moorage.actions.uploads import Session, Uploads
 from moorage.core.calls import Call
@@ -28,7 +29,7 @@ from moorage.core.repositories import Repository, TagMutability
 from tests.actions.desk import COMPLETE, PART, Desk, by_tag, policy
 from tests.contracts.rows import AT, HERE
 
-NOUNS = (Collection, Inspection, Identities, Images, Layers, Repositories, Tokens, Uploads)
+NOUNS = (Collection, Inspection, Identities, Images, Layers, Repositories, ResourcePolicies, Tokens, Uploads)
 
 WITHOUT_A_RIGHT = {
     "Collection.collect": "whoever runs the server asks for it, on the machine itself",
@@ -73,6 +74,7 @@ ADA = f"arn:aws:iam::{HERE.account}:user/ada"
 ALIAS = "our-company"
 MANAGED = "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryReadOnly"
 APP = HERE.repository_arn("team/app")
+OPEN = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"ecr:BatchGetImage"}}'
 
 # The method, the action and the resource that its refusal names, and how to ask.
 ON_REPOSITORIES: list[tuple[str, str, Ask]] = [
@@ -120,7 +122,13 @@ ON_REPOSITORIES: list[tuple[str, str, Ask]] = [
     ),
     ("Repositories.tag", "ecr:TagResource", lambda s, c: s.desk.repositories.tag(c, s.name, TEAM)),
     ("Repositories.untag", "ecr:UntagResource", lambda s, c: s.desk.repositories.untag(c, s.name, ["team"])),
-    ("Repositories.policy", "ecr:GetRepositoryPolicy", lambda s, c: s.desk.repositories.policy(c, s.name)),
+    (
+        "ResourcePolicies.set",
+        "ecr:SetRepositoryPolicy",
+        lambda s, c: s.desk.policies.set(c, s.name, OPEN, force=False),
+    ),
+    ("ResourcePolicies.get", "ecr:GetRepositoryPolicy", lambda s, c: s.desk.policies.get(c, s.name)),
+    ("ResourcePolicies.delete", "ecr:DeleteRepositoryPolicy", lambda s, c: s.desk.policies.delete(c, s.name)),
     ("Repositories.tags", "ecr:ListTagsForResource", lambda s, c: s.desk.repositories.tags(c, s.name)),
     ("Uploads.start", "ecr:InitiateLayerUpload", lambda s, c: s.desk.uploads.start(c, s.name)),
     ("Uploads.start_at_once", "ecr:InitiateLayerUpload", lambda s, c: s.desk.uploads.start_at_once(c, s.name)),
@@ -163,6 +171,19 @@ OTHERS: list[tuple[str, str, str, Ask]] = [
         "ecr:PutAccountSetting",
         "*",
         lambda s, c: s.desk.repositories.put_setting(c, "BLOB_MOUNTING", "ENABLED"),
+    ),
+    (
+        "ResourcePolicies.put_registry",
+        "ecr:PutRegistryPolicy",
+        "*",
+        lambda s, c: s.desk.policies.put_registry(c, OPEN),
+    ),
+    ("ResourcePolicies.registry", "ecr:GetRegistryPolicy", "*", lambda s, c: s.desk.policies.registry(c)),
+    (
+        "ResourcePolicies.delete_registry",
+        "ecr:DeleteRegistryPolicy",
+        "*",
+        lambda s, c: s.desk.policies.delete_registry(c),
     ),
     ("Tokens.issue", "ecr:GetAuthorizationToken", "*", lambda s, c: s.desk.tokens.issue(c)),
     ("Identities.create_user", "iam:CreateUser", f"{ADA}2", lambda s, c: s.desk.identities.create_user(c, "ada2")),

@@ -10,6 +10,7 @@ from moorage.core.images import Served
 from moorage.core.names import AccountId, RepositoryName, Tag
 from moorage.core.repositories import Repository
 from moorage.core.uploads import Layer
+from moorage.ports import Versions
 from tests.contracts.rows import AT, HERE, THEIRS, THERE, add_image, add_layer, add_repository, blob, image, upload_id
 
 A = image("a", "layer")
@@ -38,7 +39,7 @@ def test_a_manifest_is_found_by_tag_and_by_digest(
 
     found = hot.manifest(HERE.account, HERE, app.name, reference)
 
-    assert found == (1, Served(added.id, A.digest, A.media_type, None, A.content))
+    assert found == (Versions(1, 0, app.id, 0), Served(added.id, A.digest, A.media_type, None, A.content))
     assert hot.manifest(HERE.account, THEIRS, app.name, reference) is None
     assert hot.manifest(HERE.account, THERE, app.name, reference) is None
     assert hot.manifest(HERE.account, HERE, NOWHERE, reference) is None
@@ -60,7 +61,7 @@ def test_a_layer_is_found_where_it_is_held(database: SqlDatabase, hot: SqlHotRea
     add_repository(database, "other")
     held = Layer(blob("layer"), upload_id(1), 5, AT)
 
-    assert hot.layer(HERE.account, HERE, app.name, blob("layer")) == (1, held)
+    assert hot.layer(HERE.account, HERE, app.name, blob("layer")) == (Versions(1, 0, app.id, 0), held)
     assert hot.layer(HERE.account, HERE, app.name, blob("none")) is None
     assert hot.layer(HERE.account, HERE, RepositoryName("other"), blob("layer")) is None
     assert hot.layer(HERE.account, THEIRS, app.name, blob("layer")) is None
@@ -87,4 +88,4 @@ def test_the_version_of_an_account_changes_with_its_identities(
     found = hot.layer(HERE.account, HERE, app.name, blob("layer"))
 
     assert found
-    assert found[0] == 2
+    assert found[0].identities == 2

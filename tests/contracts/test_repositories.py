@@ -95,7 +95,7 @@ def test_everything_in_a_repository_goes_with_it(database: SqlDatabase) -> None:
         add_layer(database, each, "shared", each.id)
         add_image(database, each, image("a", "shared"), "v1")
     with database.write() as tx:
-        tx.repositories.set_tags(added, {"team": "blue"})
+        tx.repositories.set_tags(added.id, {"team": "blue"})
         tx.uploads.add(Upload(id=upload_id(9), repository_id=added.id, started_at=AT, touched_at=AT))
         tx.repositories.remove(added)
 
@@ -107,7 +107,7 @@ def test_everything_in_a_repository_goes_with_it(database: SqlDatabase) -> None:
             assert tx.layers.get(repository, [blob("shared")]) == {}
             assert not tx.layers.referenced(repository, blob("shared"))
             assert tx.uploads.get(repository, UploadId(upload_id(9))) is None
-            assert tx.repositories.tags(repository) == {}
+            assert tx.repositories.tags(repository.id) == {}
         assert tx.layers.get(other, [blob("shared")])
         assert tx.images.tag_page(other, "", 9) == ["v1"]
 
@@ -155,14 +155,14 @@ def test_pages_are_in_the_order_of_code_points_and_meet_without_gap_or_overlap(d
 def test_resource_tags_are_replaced_as_a_whole(database: SqlDatabase) -> None:
     added = add_repository(database)
     with database.write() as tx:
-        tx.repositories.set_tags(added, {"a": "1", "A": "", "ü": "très"})
-        tx.repositories.set_tags(added, {"b": "x" * 256, "a": "2"})
+        tx.repositories.set_tags(added.id, {"a": "1", "A": "", "ü": "très"})
+        tx.repositories.set_tags(added.id, {"b": "x" * 256, "a": "2"})
 
     with database.read() as tx:
-        assert tx.repositories.tags(added) == {"a": "2", "b": "x" * 256}
+        assert tx.repositories.tags(added.id) == {"a": "2", "b": "x" * 256}
     with database.write() as tx:
-        tx.repositories.set_tags(added, {})
-        assert tx.repositories.tags(added) == {}
+        tx.repositories.set_tags(added.id, {})
+        assert tx.repositories.tags(added.id) == {}
 
 
 def test_a_setting_is_that_of_its_registry_and_the_last_one_put(database: SqlDatabase) -> None:

@@ -110,16 +110,16 @@ def test_an_sqlite_file_that_may_not_grow_refuses_undoes_and_goes_on(tmp_path: P
         with database.write() as tx:
             pages = tx.connection.exec_driver_sql("PRAGMA page_count").scalar_one()
             tx.connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
-            tx.repositories.set_tags(app, {f"k{number}": "v" * 200 for number in range(500)})
+            tx.repositories.set_tags(app.id, {f"k{number}": "v" * 200 for number in range(500)})
 
     for _ in range(2):
         with pytest.raises(StorageFull):
             fill()
 
     with database.write() as tx:
-        assert tx.repositories.tags(app) == {}
+        assert tx.repositories.tags(app.id) == {}
         tx.connection.exec_driver_sql("PRAGMA max_page_count=1000000")
-        tx.repositories.set_tags(app, {"a": "1"})
+        tx.repositories.set_tags(app.id, {"a": "1"})
     database.close()
 
 
@@ -131,13 +131,13 @@ def test_who_locks_a_repository_changes_what_nobody_else_does(database: SqlDatab
         with each.write() as tx:
             locked = tx.repositories.lock(HERE, app.name)
             assert locked
-            number = int(tx.repositories.tags(locked).get("count", "0"))
-            tx.repositories.set_tags(locked, {"count": str(number + 1)})
+            number = int(tx.repositories.tags(locked.id).get("count", "0"))
+            tx.repositories.set_tags(locked.id, {"count": str(number + 1)})
 
     all_at_once(database, count)
 
     with database.read() as tx:
-        assert tx.repositories.tags(app) == {"count": str(WRITERS * TURNS)}
+        assert tx.repositories.tags(app.id) == {"count": str(WRITERS * TURNS)}
 
 
 def test_who_locks_a_registry_changes_what_nobody_else_does(database: SqlDatabase) -> None:

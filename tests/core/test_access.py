@@ -1,11 +1,14 @@
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moorage.core.access import AccessRequest, Policy, decide, parse_policy, parse_resource_policy
+from moorage.core.access import AccessRequest, Decision, Names, Policies, Policy, parse_policy, parse_resource_policy
+from moorage.core.access import decide as decide_by
 from moorage.core.wildcards import Context
 from tests.core import reference_access
 
@@ -37,7 +40,22 @@ def asking(
     owner: str = HERE,
     context: Context | None = None,
 ) -> AccessRequest:
-    return AccessRequest(caller, caller.split(":")[4], action, resource, owner, context or {})
+    return AccessRequest(names(caller), action, resource, owner, context or {})
+
+
+def names(arn: str) -> Names:
+    """Return what a user, or a session of the role ``ci/<role>``, is called."""
+    account, what = arn.split(":")[4:]
+    if what.startswith("assumed-role/"):
+        role = what.split("/")[1]
+        return Names(
+            arn, account, f"AROA{role.upper()}:one", f"arn:aws:iam::{account}:role/ci/{role}", f"AROA{role.upper()}"
+        )
+    return Names(arn, account, f"AIDA{what.rpartition('/')[2].upper()}")
+
+
+def decide(request: AccessRequest, identity: list[Policy], resource: Sequence[Policy] = (), **limits: Any) -> Decision:
+    return decide_by(request, Policies(identity, resource, **limits))
 
 
 def allowed(request: AccessRequest, policies: list[Policy], resource: list[Policy] | None = None) -> bool:
@@ -151,6 +169,70 @@ def test_across_accounts_the_sentence_names_the_side_that_is_missing() -> None:
     assert decide(request, [], [of_repository(statement(Principal="*"))]).because == (
         "because no identity-based policy allows the ecr:PutImage action"
     )
+
+
+# --- what limits -------------------------------------------------------------------------------------------------------
+
+SESSION = f"arn:aws:sts::{HERE}:assumed-role/builder/one"
+
+
+def test_a_boundary_gives_nothing_and_takes_what_it_does_not_allow() -> None:
+    narrow, wide = identity(statement(action="ecr:Batch*")), identity(statement())
+
+    assert not allowed_within([], boundary=wide)
+    assert allowed_within([wide], boundary=wide)
+    assert decide(asking(), [wide], boundary=narrow).because == (
+        "because no permissions boundary allows the ecr:PutImage action"
+    )
+    assert decide(asking(), [wide], boundary=identity(statement("Deny"))).because == (
+        "with an explicit deny in a permissions boundary"
+    )
+
+
+def test_a_session_may_do_what_one_of_its_policies_allows_too() -> None:
+    narrow, wide = identity(statement(action="ecr:Batch*")), identity(statement())
+
+    assert not allowed_within([], session=[wide])
+    assert allowed_within([wide], session=[narrow, wide])
+    assert (
+        decide(asking(), [wide], session=[narrow]).because == "because no session policy allows the ecr:PutImage action"
+    )
+    assert not allowed_within([wide], session=[])
+    assert decide(asking(), [wide], session=[wide, identity(statement("Deny"))]).because == (
+        "with an explicit deny in a session policy"
+    )
+
+
+@pytest.mark.parametrize("limit", [{"boundary": identity(statement(action="iam:*"))}, {"session": []}])
+def test_limits_do_not_reach_what_a_resource_gives_to_a_user_or_a_session_itself(limit: dict[str, Any]) -> None:
+    itself = asking(caller=SESSION)
+
+    assert allowed_within([], [of_repository(statement(Principal={"AWS": ADA}))], **limit)
+    assert decide(itself, [], [of_repository(statement(Principal={"AWS": SESSION}))], **limit).allowed
+
+
+@pytest.mark.parametrize(
+    "principal", ["*", {"AWS": f"arn:aws:iam::{HERE}:role/ci/builder"}, {"AWS": "AROABUILDER12345"}]
+)
+def test_limits_reach_what_a_resource_gives_to_the_role_of_a_session(principal: Any) -> None:
+    session, policy = asking(caller=SESSION), of_repository(statement(Principal=principal))
+    session = replace(session, caller=replace(session.caller, role_id="AROABUILDER12345"))
+
+    assert decide(session, [], [policy]).allowed
+    assert decide(session, [], [policy], session=[identity(statement())]).allowed
+    assert not decide(session, [], [policy], session=[]).allowed
+    assert not decide(session, [], [policy], boundary=identity(statement(action="iam:*"))).allowed
+
+
+def test_across_accounts_limits_hold_whoever_is_named() -> None:
+    policy = of_repository(statement(Principal={"AWS": ADA}))
+
+    assert allowed(asking(owner=THERE), [identity(statement())], [policy])
+    assert not decide(asking(owner=THERE), [identity(statement())], [policy], session=[]).allowed
+
+
+def allowed_within(policies: list[Policy], resource: Sequence[Policy] = (), **limits: Any) -> bool:
+    return decide(asking(), policies, resource, **limits).allowed
 
 
 # --- actions, resources, conditions ------------------------------------------------------------------------------------
@@ -342,7 +424,7 @@ def test_the_compiled_evaluator_decides_as_the_naive_one(
     question = (caller, caller.split(":")[4], action, target, owner)
     by_the_rules = reference_access.decide(question, context, mine, theirs)
 
-    assert decide(AccessRequest(*question, context), *compiled(mine, theirs)).allowed == by_the_rules
+    assert decide(asking(action, target, caller, owner, context), *compiled(mine, theirs)).allowed == by_the_rules
 
 
 @given(requests, contexts, identities, resources)

@@ -1,6 +1,6 @@
 import pytest
 
-from moorage.core.access import AccessRequest, decide
+from moorage.core.access import AccessRequest, Names, Policies, decide
 from moorage.core.managed_policies import MANAGED_POLICIES, managed_policy
 
 READ_ONLY = "AmazonEC2ContainerRegistryReadOnly"
@@ -15,7 +15,8 @@ def allows(name: str, action: str) -> bool:
     assert policy
     repository = "arn:aws:ecr:us-east-1:111122223333:repository/app"
     user = "arn:aws:iam::111122223333:user/ada"
-    return decide(AccessRequest(user, "111122223333", action, repository, "111122223333", {}), [policy.policy]).allowed
+    request = AccessRequest(Names(user, "111122223333"), action, repository, "111122223333", {})
+    return decide(request, Policies([policy.policy])).allowed
 
 
 @pytest.mark.parametrize(

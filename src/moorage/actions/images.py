@@ -122,7 +122,7 @@ class Images:
     def pull_at_once(self, call: Call, name: RepositoryName, reference: Digest | Tag) -> Served | None:
         """As ``pull``, in one look-up; None where that does not suffice: it is not there, or rights have to be read."""
         hot = self._hot.manifest(call.caller.account, call.registry, name, reference)
-        if hot and self._guard.allow_remembered(hot[0], call, "ecr:BatchGetImage", call.registry.repository_arn(name)):
+        if hot and self._guard.allow_remembered(hot[0], call, "ecr:BatchGetImage", name):
             return hot[1]
         return None
 

@@ -1,7 +1,6 @@
 """What a caller may ask of repositories and of the registry as a whole."""
 
 from dataclasses import replace
-from typing import NoReturn
 
 from moorage.actions.access import Guard
 from moorage.actions.steps import found, locked
@@ -10,7 +9,6 @@ from moorage.core.errors import (
     RepositoryAlreadyExists,
     RepositoryNotEmpty,
     RepositoryNotFound,
-    RepositoryPolicyNotFound,
     TooManyRepositories,
 )
 from moorage.core.names import RepositoryName
@@ -43,14 +41,14 @@ class Repositories:
             if tx.repositories.count(call.registry) >= self._quotas.repositories:
                 raise TooManyRepositories(call.registry.account, self._quotas.repositories)
             repository = tx.repositories.add(wanted)
-            tx.repositories.set_tags(repository, tags)
+            tx.repositories.set_tags(repository.id, tags)
         return repository
 
     def named(self, call: Call, names: list[RepositoryName]) -> list[Repository]:
         """Return the repositories named, in that order; raises RepositoryNotFound with the first that is missing."""
         with self._database.read() as tx:
             for name in names:
-                self._guard.allow(tx, call, "ecr:DescribeRepositories", call.registry.repository_arn(name))
+                self._guard.allow_repository(tx, call, "ecr:DescribeRepositories", name)
             known = {repository.name: repository for repository in tx.repositories.named(call.registry, names)}
         for name in names:
             if name not in known:
@@ -94,32 +92,28 @@ class Repositories:
         """Add resource tags, over those of the same keys; raises TooManyTags."""
         context = {f"aws:requesttag/{key.lower()}": value for key, value in tags.items()} | {"aws:tagkeys": list(tags)}
         with self._database.write() as tx:
-            self._guard.allow(tx, call, "ecr:TagResource", call.registry.repository_arn(name), context)
+            self._guard.allow_repository(tx, call, "ecr:TagResource", name, context)
             repository = tx.repositories.lock(call.registry, name)
             if repository is None:
                 raise RepositoryNotFound(name, call.registry.account)
-            tx.repositories.set_tags(repository, with_tags(repository.arn, tx.repositories.tags(repository), tags))
+            tx.repositories.set_tags(
+                repository.id, with_tags(repository.arn, tx.repositories.tags(repository.id), tags)
+            )
 
     def untag(self, call: Call, name: RepositoryName, keys: list[str]) -> None:
         """Remove resource tags; a key that is not there is no error."""
         with self._database.write() as tx:
-            self._guard.allow(tx, call, "ecr:UntagResource", call.registry.repository_arn(name), {"aws:tagkeys": keys})
+            self._guard.allow_repository(tx, call, "ecr:UntagResource", name, {"aws:tagkeys": keys})
             repository = tx.repositories.lock(call.registry, name)
             if repository is None:
                 raise RepositoryNotFound(name, call.registry.account)
-            left = {key: value for key, value in tx.repositories.tags(repository).items() if key not in keys}
-            tx.repositories.set_tags(repository, left)
+            left = {key: value for key, value in tx.repositories.tags(repository.id).items() if key not in keys}
+            tx.repositories.set_tags(repository.id, left)
 
     def tags(self, call: Call, name: RepositoryName) -> dict[str, str]:
         """Return the resource tags."""
         with self._database.read() as tx:
-            return tx.repositories.tags(found(tx, self._guard, call, "ecr:ListTagsForResource", name))
-
-    def policy(self, call: Call, name: RepositoryName) -> NoReturn:
-        """Raise RepositoryPolicyNotFound: no repository has a policy yet, for none can be set."""
-        with self._database.read() as tx:
-            found(tx, self._guard, call, "ecr:GetRepositoryPolicy", name)
-        raise RepositoryPolicyNotFound(name, call.registry.account)
+            return tx.repositories.tags(found(tx, self._guard, call, "ecr:ListTagsForResource", name).id)
 
     def describe_registry(self, call: Call) -> None:
         """Check that the caller may describe the registry; there is nothing to read yet."""

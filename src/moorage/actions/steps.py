@@ -33,7 +33,7 @@ def pages(
 
 def found(tx: Transaction, guard: Guard, call: Call, action: str, name: RepositoryName) -> Repository:
     """Return the repository that the caller may do ``action`` to; raises AccessDenied, RepositoryNotFound."""
-    guard.allow(tx, call, action, call.registry.repository_arn(name))
+    guard.allow_repository(tx, call, action, name)
     repository = tx.repositories.get(call.registry, name)
     if repository is None:
         raise RepositoryNotFound(name, call.registry.account)
@@ -42,7 +42,7 @@ def found(tx: Transaction, guard: Guard, call: Call, action: str, name: Reposito
 
 def locked(tx: Transaction, guard: Guard, call: Call, action: str, name: RepositoryName) -> Repository:
     """As ``found``, and keep every other write to the repository out until the transaction ends."""
-    guard.allow(tx, call, action, call.registry.repository_arn(name))
+    guard.allow_repository(tx, call, action, name)
     repository = tx.repositories.lock(call.registry, name)
     if repository is None:
         raise RepositoryNotFound(name, call.registry.account)

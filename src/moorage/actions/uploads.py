@@ -103,7 +103,7 @@ class Uploads:
         """Start an upload that the same request will complete; it has no row that another could find."""
         with self._database.read() as tx:
             repository = found(tx, self._guard, call, "ecr:InitiateLayerUpload", name)
-            self._guard.allow(tx, call, "ecr:UploadLayerPart", repository.arn)
+            self._guard.allow_repository(tx, call, "ecr:UploadLayerPart", repository.name)
         upload = self._new(call, repository, algorithm)
         return Session(name, upload, self._blobs.writer(upload.id), quotas=self._quotas)
 
@@ -174,7 +174,7 @@ class Uploads:
         with self._database.write() as tx:
             repository = locked(tx, self._guard, call, "ecr:CompleteLayerUpload", session.name)
             if session.received:
-                self._guard.allow(tx, call, "ecr:UploadLayerPart", repository.arn)
+                self._guard.allow_repository(tx, call, "ecr:UploadLayerPart", repository.name)
             if repository.id != upload.repository_id:
                 raise UploadNotFound(upload.id, session.name, call.registry.account)
             new = digest not in tx.layers.get(repository, [digest])
@@ -235,7 +235,7 @@ class Uploads:
 
     def _may_pull(self, tx: Transaction, call: Call, origin: Repository) -> bool:
         try:
-            self._guard.allow(tx, call, "ecr:GetDownloadUrlForLayer", origin.arn)
+            self._guard.allow_repository(tx, call, "ecr:GetDownloadUrlForLayer", origin.name)
         except AccessDenied:
             return False
         return True

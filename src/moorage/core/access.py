@@ -5,21 +5,32 @@ In order:
 1. A statement that denies, in any policy, decides.
 2. Within one account an identity-based policy or a resource-based policy that allows is enough.
 3. Across accounts both must allow: the caller's account lets it act, the resource's account lets it in.
-4. What nothing allows is denied.
+4. A permissions boundary and the policies of a session limit: each must allow too. They give nothing by themselves.
+5. What nothing allows is denied.
 
 A resource-based policy that names an account, or its root, hands the decision over to that account: within one account it
-allows nothing by itself, across accounts it is the resource's half of the permission. One that names the caller, its role
-or everyone allows by itself within the account. A denial that names the account means everyone in it.
+allows nothing by itself, across accounts it is the resource's half of the permission. Within the account, one that names a
+user, or a session by its own ARN, allows by itself, beyond all limits; one that names the role of a session, or everyone,
+allows what the limits of the session leave. A denial that names the account means everyone in it.
 
 Everything that can be worked out beforehand is worked out when a document is parsed, so that a decision is a few look-ups.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from moorage.core.policies import Named, Policy, parse_policy, parse_resource_policy
+from moorage.core.policies import Named, Names, Policy, Statement, parse_policy, parse_resource_policy
 
-__all__ = ["AccessRequest", "Decision", "Policy", "decide", "parse_policy", "parse_resource_policy"]
+__all__ = [
+    "AccessRequest",
+    "Decision",
+    "Names",
+    "Policies",
+    "Policy",
+    "decide",
+    "parse_policy",
+    "parse_resource_policy",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +41,21 @@ class AccessRequest:
     account that owns it; the condition keys of ``context`` are in lower case.
     """
 
-    caller_arn: str
-    caller_account: str
+    caller: Names
     action: str
     resource: str
     resource_account: str
     context: Mapping[str, str | Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """What there is to decide by; ``boundary`` and ``session`` are None where nothing limits."""
+
+    identity: Sequence[Policy] = ()
+    resource: Sequence[Policy] = ()
+    boundary: Policy | None = None
+    session: Sequence[Policy] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,44 +67,64 @@ class Decision:
 
 
 _ALLOWED = Decision(allowed=True, because="")
-_DENIED_BY_IDENTITY = Decision(allowed=False, because="with an explicit deny in an identity-based policy")
-_DENIED_BY_RESOURCE = Decision(allowed=False, because="with an explicit deny in a resource-based policy")
 
 
-def decide(request: AccessRequest, identity: Sequence[Policy], resource: Sequence[Policy] = ()) -> Decision:
-    """Decide by the policies of the caller and those of the resource."""
-    action, context = request.action.lower(), request.context
-    for policy in identity:
-        for statement in policy.denies:
-            if statement.means(action, request.resource, context):
-                return _DENIED_BY_IDENTITY
-    named = _named(request, action, resource) if resource else Named.NOT_AT_ALL
-    if named is None:
-        return _DENIED_BY_RESOURCE
-    same_account = request.caller_account == request.resource_account
-    if same_account and named is Named.ITSELF:
-        return _ALLOWED
-    if not same_account and named is Named.NOT_AT_ALL:
-        return Decision(allowed=False, because=f"because no resource-based policy allows the {request.action} action")
-    for policy in identity:
-        for statement in policy.allows:
-            if statement.means(action, request.resource, context):
-                return _ALLOWED
-    return Decision(allowed=False, because=f"because no identity-based policy allows the {request.action} action")
+def decide(request: AccessRequest, policies: Policies) -> Decision:
+    """Decide by the policies of the caller, those that limit it, and those of the resource."""
+    if denier := _denier(request, policies):
+        return Decision(allowed=False, because=f"with an explicit deny in {denier}")
+    if missing := _missing(request, policies):
+        return Decision(allowed=False, because=f"because no {missing} allows the {request.action} action")
+    return _ALLOWED
 
 
-def _named(request: AccessRequest, action: str, resource: Sequence[Policy]) -> Named | None:
-    """Return how the allowing statements of resource-based policies name the caller, at best; None where one denies."""
-    caller, account, context = request.caller_arn, request.caller_account, request.context
-    for policy in resource:
-        for statement in policy.denies:
-            who = statement.principals.name(caller, account) if statement.principals else Named.NOT_AT_ALL
-            if who is not Named.NOT_AT_ALL and statement.means(action, request.resource, context):
-                return None
-    best = Named.NOT_AT_ALL
-    for policy in resource:
-        for statement in policy.allows:
-            who = statement.principals.name(caller, account) if statement.principals else Named.NOT_AT_ALL
-            if who > best and statement.means(action, request.resource, context):
-                best = who
+def _denier(request: AccessRequest, policies: Policies) -> str | None:
+    """Return the kind of policy that denies, if one does."""
+    if _any(request, (policy.denies for policy in policies.identity)):
+        return "an identity-based policy"
+    if policies.boundary and _any(request, (policies.boundary.denies,)):
+        return "a permissions boundary"
+    if policies.session and _any(request, (policy.denies for policy in policies.session)):
+        return "a session policy"
+    if any(_naming(request, policy.denies) for policy in policies.resource):
+        return "a resource-based policy"
+    return None
+
+
+def _missing(request: AccessRequest, policies: Policies) -> str | None:
+    """Return the kind of policy that would have to allow and does not, if there is one."""
+    named = max((_naming(request, policy.allows) for policy in policies.resource), default=Named.NOT_AT_ALL)
+    is_own = request.caller.account == request.resource_account
+    if is_own and named is Named.ITSELF:
+        return None
+    if not is_own and named is Named.NOT_AT_ALL:
+        return "resource-based policy"
+    identity = None if is_own and named is Named.BY_ROLE else policies.identity
+    needed = (
+        ("identity-based policy", identity),
+        ("permissions boundary", (policies.boundary,) if policies.boundary else None),
+        ("session policy", policies.session),
+    )
+    for kind, several in needed:
+        if several is not None and not _any(request, (policy.allows for policy in several)):
+            return kind
+    return None
+
+
+def _any(request: AccessRequest, several: Iterable[Sequence[Statement]]) -> bool:
+    action, resource, context = request.action.lower(), request.resource, request.context
+    for statements in several:
+        for statement in statements:
+            if statement.means(action, resource, context):
+                return True
+    return False
+
+
+def _naming(request: AccessRequest, statements: Sequence[Statement]) -> Named:
+    """Return how statements of a resource-based policy that are about the request name the caller, at best."""
+    action, best = request.action.lower(), Named.NOT_AT_ALL
+    for statement in statements:
+        who = statement.principals.name(request.caller) if statement.principals else Named.NOT_AT_ALL
+        if who > best and statement.means(action, request.resource, request.context):
+            best = who
     return best

@@ -43,10 +43,6 @@ _Row = tuple[Part, ...]
 _REMEMBERED = 1024
 
 
-_UNDECIDABLE = ("aws:resourcetag/", "ecr:resourcetag/")
-"""Keys that no request comes with yet: a Deny on one would never deny."""
-
-
 def compile_condition(operator: str, key: str, values: Sequence[str], *, variables: bool) -> Test:
     """Compile one operator on one condition key; raises MalformedPolicy.
 
@@ -56,8 +52,6 @@ def compile_condition(operator: str, key: str, values: Sequence[str], *, variabl
     if_exists = rest.endswith("IfExists")
     base = rest.removesuffix("IfExists")
     key = key.lower()
-    if key.startswith(_UNDECIDABLE):
-        raise MalformedPolicy(f"Conditions on {key.partition('/')[0]} are not supported yet.")
     if base == "Null" and not if_exists and not quantifier:
         return _null(key, values)
     if base not in _OPERATORS or quantifier not in _QUANTIFIERS:

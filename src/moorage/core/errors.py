@@ -121,6 +121,16 @@ class RepositoryPolicyNotFound(RegistryError):
 
 
 @dataclass(eq=False)
+class RegistryPolicyNotFound(RegistryError):
+    """The registry has no policy."""
+
+    account: AccountId
+
+    def __str__(self) -> str:
+        return f"Registry policy does not exist in the registry with id '{self.account}'"
+
+
+@dataclass(eq=False)
 class RepositoryAlreadyExists(RegistryError):
     """The name is taken."""
 

@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any, NoReturn
 
 from moorage.core.conditions import Test, arn_matcher, compile_condition
@@ -37,6 +38,9 @@ MAX_IDENTITY_POLICY = 131_072
 MAX_RESOURCE_POLICY = 10_240
 """Characters (Amazon ECR API Reference, SetRepositoryPolicy)."""
 
+# Many repositories have the same policy.
+_REMEMBERED = 1024
+
 _LATEST = "2012-10-17"
 _VERSIONS = ("2008-10-17", _LATEST)
 _SYNTAX = "Syntax errors in policy."
@@ -44,11 +48,26 @@ _EVERYTHING = frozenset({"*", "*:*"})
 
 
 class Named(IntEnum):
-    """How a statement of a resource-based policy names a caller."""
+    """How a statement of a resource-based policy names a caller; the higher, the less else has to allow."""
 
     NOT_AT_ALL = 0
     BY_ACCOUNT = 1
-    ITSELF = 2
+    BY_ROLE = 2
+    ITSELF = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What policies may call a caller: its ARN and unique id, and those of the role that a session is of.
+
+    The ARN of a session has lost the path of its role; one that is known by its ARN alone has no ``role``.
+    """
+
+    arn: str
+    account: str
+    id: str = ""
+    role: str = ""
+    role_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,25 +79,25 @@ class Principals:
     arns: frozenset[str]
     inverted: bool
 
-    def name(self, caller: str, account: str) -> Named:
-        """Tell how a caller is named, by itself (or as everyone, or by the role of its session) or by its account."""
-        itself = self.everyone or caller in self.arns or bool(self.arns and self._role(caller))
+    def name(self, caller: Names) -> Named:
+        """Tell how a caller is named: itself, by the role of its session (or as everyone, where it is one), or by its account."""
+        how = self._itself(caller)
         if self.inverted:
             # Naming an account beside one of its users excepts that user, not the account's other users
             # (IAM User Guide, "AWS JSON policy elements: NotPrincipal").
-            return Named.NOT_AT_ALL if itself else Named.ITSELF
-        if itself:
-            return Named.ITSELF
-        return Named.BY_ACCOUNT if account in self.accounts else Named.NOT_AT_ALL
+            return Named.NOT_AT_ALL if how else Named.ITSELF
+        if how:
+            return how
+        return Named.BY_ACCOUNT if caller.account in self.accounts else Named.NOT_AT_ALL
 
-    def _role(self, caller: str) -> bool:
-        """Tell whether the caller is a session of a role that is named; the session's ARN has lost the role's path."""
-        found = _session.fullmatch(caller)
-        if not found:
-            return False
-        partition, account, role = found.groups()
-        start = f"arn:{partition}:iam::{account}:role/"
-        return any(arn.startswith(start) and arn.rsplit("/", 1)[1] == role for arn in self.arns)
+    def _itself(self, caller: Names) -> Named:
+        if self.arns and (caller.arn in self.arns or caller.id in self.arns):
+            return Named.ITSELF
+        if self.everyone:
+            return Named.BY_ROLE if caller.role else Named.ITSELF
+        if self.arns and (caller.role in self.arns or caller.role_id in self.arns):
+            return Named.BY_ROLE
+        return Named.NOT_AT_ALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +164,12 @@ def parse_policy(text: str) -> Policy:
     return _compile(elements, [_identity_statement(element) for element in elements])
 
 
+@lru_cache(_REMEMBERED)
 def parse_resource_policy(text: str) -> Policy:
-    """Compile the policy of a repository or a registry; raises MalformedPolicy."""
+    """Compile the policy of a repository or a registry; raises MalformedPolicy.
+
+    Documents of one text are compiled once.
+    """
     document = _document(text, MAX_RESOURCE_POLICY)
     variables = document.get("Version", _VERSIONS[0]) == _LATEST
     elements = _statements(document)
@@ -172,6 +195,8 @@ def _document(text: str, limit: int) -> Element:
         _malformed(f"Cannot exceed quota for PolicySize: {limit}")
     try:
         document = json.loads(text, object_pairs_hook=_once, parse_constant=_constant)
+        # Half a surrogate pair can be written in JSON and nowhere else.
+        json.dumps(document, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         _malformed(_SYNTAX)
     if not isinstance(document, dict) or not document.keys() <= {"Version", "Id", "Statement"}:
@@ -335,10 +360,11 @@ def _conditions(element: Element, *, variables: bool) -> tuple[Test, ...]:
 
 def _condition_values(value: Any) -> list[str]:
     values = value if isinstance(value, list) else [value]
-    return [_condition_value(one) for one in values]
+    return [condition_value(one) for one in values]
 
 
-def _condition_value(value: Any) -> str:
+def condition_value(value: Any) -> str:
+    """Return a value of a condition as the text that is compared."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str | int | float):
@@ -350,7 +376,6 @@ _account = re.compile(r"[0-9]{12}", re.ASCII)
 _principal = re.compile(
     r"arn:(aws[a-z-]*):(?:iam|sts)::([0-9]{12}):(root|(?:user|role|assumed-role|federated-user)/[\x21-\x7e]+)", re.ASCII
 )
-_session = re.compile(r"arn:(aws[a-z-]*):sts::([0-9]{12}):assumed-role/([^/]+)/.+", re.ASCII)
 _unique_id = re.compile(r"A[A-Z]{3}[A-Z0-9]{12,124}", re.ASCII)
 _PRINCIPAL_KINDS = frozenset({"AWS", "Service", "Federated", "CanonicalUser"})
 

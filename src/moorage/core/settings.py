@@ -9,6 +9,9 @@ VALUES = {
     "REGISTRY_POLICY_SCOPE": ("V1", "V2"),
 }
 
+IN_SCOPE_OF_V1 = ("ecr:ReplicateImage", "ecr:BatchImportUpstreamImage", "ecr:CreateRepository")
+"""The actions that a registry policy speaks of where REGISTRY_POLICY_SCOPE is V1."""
+
 
 def check_setting(name: str, value: str | None = None) -> None:
     """Raise ValidationFailed for a setting that does not exist, or a value that it cannot have."""

@@ -20,11 +20,12 @@ from moorage.adapters.sql.identities import SqlIdentityRows
 from moorage.adapters.sql.images import SqlImageRows
 from moorage.adapters.sql.inspection import SqlInspectionRows
 from moorage.adapters.sql.layers import SqlLayerRows, SqlUploadRows
+from moorage.adapters.sql.policies import SqlPolicyRows
 from moorage.adapters.sql.repositories import SqlRepositoryRows, upsert
 from moorage.adapters.sql.schema import secrets
 from moorage.core.errors import StorageFull
 
-HEAD = "0004"
+HEAD = "0008"
 """The last migration of this release."""
 
 # In WAL mode a FULL commit syncs the log, and with it all commits before its own.
@@ -65,6 +66,11 @@ class SqlTransaction:
     def inspection(self) -> SqlInspectionRows:
         """All rows, for an inspection."""
         return SqlInspectionRows(self.connection)
+
+    @cached_property
+    def policies(self) -> SqlPolicyRows:
+        """The policies of registries and repositories."""
+        return SqlPolicyRows(self.connection)
 
     @cached_property
     def identities(self) -> SqlIdentityRows:

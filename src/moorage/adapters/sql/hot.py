@@ -1,6 +1,6 @@
 """The look-ups that every pull and every signed request makes, in one statement each.
 
-Those of a pull come with the number of the last change of the caller's identities, so that rights can be remembered under it.
+Those of a pull come with the numbers under which decisions are remembered.
 
 On SQLite they go to the driver itself: an indexed read takes it 5 us, the layers above it 60. The statements are built
 from the same tables as all others and rendered once.
@@ -16,21 +16,23 @@ from sqlalchemy import Select, bindparam, select
 from sqlalchemy.dialects.sqlite import dialect
 
 from moorage.adapters.sql.database import BUSY_SECONDS, SqlDatabase
-from moorage.adapters.sql.schema import access_keys, accounts, contents, images, layers, repositories, tags, users
+from moorage.adapters.sql.policies import identity_version, registry_version
+from moorage.adapters.sql.schema import access_keys, contents, images, layers, repositories, tags, users
 from moorage.adapters.sql.times import to_moment
 from moorage.core.digests import Digest, parse_digest
 from moorage.core.identities import AccessKey, User
 from moorage.core.images import Served
 from moorage.core.names import AccountId, Registry, RepositoryName, Tag
 from moorage.core.uploads import Layer
+from moorage.ports import Versions
 
-_version = select(accounts.c.identity_version).where(accounts.c.id == bindparam("caller")).scalar_subquery()
+_versions = (identity_version, registry_version, repositories.c.id, repositories.c.access_version)
 _here = (
     repositories.c.account == bindparam("account"),
     repositories.c.region == bindparam("region"),
     repositories.c.name == bindparam("name"),
 )
-_image = select(_version, images.c.id, images.c.digest, images.c.media_type, images.c.pulled_at, images.c.content)
+_image = select(*_versions, images.c.id, images.c.digest, images.c.media_type, images.c.pulled_at, images.c.content)
 _by_digest = _image.join_from(repositories, images).where(*_here, images.c.digest == bindparam("reference"))
 _by_tag = (
     _image.join_from(repositories, tags, tags.c.repository_id == repositories.c.id)
@@ -38,7 +40,7 @@ _by_tag = (
     .where(*_here, tags.c.name == bindparam("reference"))
 )
 _layer = (
-    select(_version, contents.c.digest, contents.c.key, contents.c.size, contents.c.told_at)
+    select(*_versions, contents.c.digest, contents.c.key, contents.c.size, contents.c.told_at)
     .join_from(repositories, layers)
     .join(contents)
     .where(*_here, layers.c.digest == bindparam("reference"))
@@ -63,21 +65,21 @@ class SqlHotReads:
 
     def manifest(
         self, caller: AccountId, registry: Registry, name: RepositoryName, reference: Digest | Tag
-    ) -> tuple[int, Served] | None:
-        """Return the version of the caller's account and the manifest, or None where either is missing."""
+    ) -> tuple[Versions, Served] | None:
+        """Return a manifest with what decisions are remembered under; None where it or the caller's account is missing."""
         statement = _by_digest if parse_digest(reference) else _by_tag
         row = self._one(statement, caller, registry, name, reference)
         if row is None:
             return None
-        version, number, digest, media_type, pulled_at, content = row
-        return version, Served(number, digest, media_type, _moment(pulled_at), content)
+        *versions, number, digest, media_type, pulled_at, content = row
+        return Versions(*versions), Served(number, digest, media_type, _moment(pulled_at), content)
 
     def layer(
         self, caller: AccountId, registry: Registry, name: RepositoryName, digest: Digest
-    ) -> tuple[int, Layer] | None:
-        """Return the version of the caller's account and the blob, or None where either is missing."""
+    ) -> tuple[Versions, Layer] | None:
+        """Return a blob with what decisions are remembered under; None where it or the caller's account is missing."""
         row = self._one(_layer, caller, registry, name, digest)
-        return (row[0], Layer(row[1], row[2], row[3], to_moment(row[4]))) if row else None
+        return (Versions(*row[:4]), Layer(row[4], row[5], row[6], to_moment(row[7]))) if row else None
 
     def key(self, key_id: str) -> AccessKey | None:
         """Return an access key with its user, or None; whether it is active is the reader's to look at."""

@@ -1,9 +1,10 @@
 """Rows of accounts, users, access keys and policies."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from moorage.adapters.sql.repositories import upsert
@@ -41,6 +42,10 @@ _users = (
     .order_by(users.c.name_key)
     .limit(bindparam("count"))
 )
+_users_named = select(*_user_columns).where(
+    tuple_(users.c.account, users.c.name_key).in_(bindparam("wanted", expanding=True))
+)
+_users_of_ids = select(*_user_columns).where(users.c.id.in_(bindparam("ids", expanding=True)))
 _count_users = select(func.count()).select_from(users).where(users.c.account == bindparam("account"))
 _remove_user = delete(users).where(users.c.id == bindparam("user_id"))
 
@@ -130,6 +135,18 @@ class SqlIdentityRows:
     def count_users(self, account: AccountId) -> int:
         """Return how many users the account has."""
         return self._connection.execute(_count_users, {"account": account}).scalar_one()
+
+    def ids(self, arns: Sequence[str]) -> dict[str, str]:
+        """Return the unique ids of those of the ARNs that are of users here."""
+        wanted = [(arn.split(":")[4], arn.rpartition("/")[2].lower()) for arn in arns]
+        found = self._connection.execute(_users_named, {"wanted": wanted}) if wanted else ()
+        ids = {user.arn: user.id for user in map(_to_user, found)}
+        return {arn: ids[arn] for arn in arns if arn in ids}
+
+    def arns(self, ids: Sequence[str]) -> dict[str, str]:
+        """Return the ARNs of those of the unique ids that are of users here."""
+        found = self._connection.execute(_users_of_ids, {"ids": list(ids)}) if ids else ()
+        return {user.id: user.arn for user in map(_to_user, found)}
 
     def add_user(self, user: User) -> None:
         """Store a user."""

@@ -39,6 +39,16 @@ _lock_registry = (
     .where(registries.c.account == bindparam("account"), registries.c.region == bindparam("region"))
     .with_for_update()
 )
+_count_repository = (
+    update(repositories)
+    .where(repositories.c.id == bindparam("id_"))
+    .values(access_version=repositories.c.access_version + 1)
+)
+_count_registry = (
+    update(registries)
+    .where(registries.c.account == bindparam("of_account"), registries.c.region == bindparam("of_region"))
+    .values(access_version=registries.c.access_version + 1)
+)
 _tags = (
     select(repository_tags.c.key, repository_tags.c.value)
     .where(repository_tags.c.repository_id == bindparam("id"))
@@ -59,23 +69,25 @@ class SqlRepositoryRows:
 
     def lock_registry(self, registry: Registry) -> None:
         """Keep every other write to the registry's own rows out until the transaction ends."""
-        self._connection.execute(upsert(self._connection, registries).values(**_key(registry)).on_conflict_do_nothing())
-        self._connection.execute(_lock_registry, _key(registry))
+        self._connection.execute(
+            upsert(self._connection, registries).values(**key_of(registry)).on_conflict_do_nothing()
+        )
+        self._connection.execute(_lock_registry, key_of(registry))
 
     def lock(self, registry: Registry, name: RepositoryName) -> Repository | None:
         """Return the repository and keep every other write to it out until the transaction ends."""
-        row = self._connection.execute(_lock, {**_key(registry), "name": name}).one_or_none()
+        row = self._connection.execute(_lock, {**key_of(registry), "name": name}).one_or_none()
         return _repository(row) if row else None
 
     def get(self, registry: Registry, name: RepositoryName) -> Repository | None:
         """Return the repository."""
-        row = self._connection.execute(_get, {**_key(registry), "name": name}).one_or_none()
+        row = self._connection.execute(_get, {**key_of(registry), "name": name}).one_or_none()
         return _repository(row) if row else None
 
     def add(self, repository: Repository) -> Repository:
         """Store a new repository and return it with its id."""
         values = {
-            **_key(repository.registry),
+            **key_of(repository.registry),
             "name": repository.name,
             "created_at": to_seconds(repository.created_at),
             "encryption": repository.encryption.type,
@@ -97,46 +109,61 @@ class SqlRepositoryRows:
 
     def count(self, registry: Registry) -> int:
         """Return how many repositories the registry has."""
-        return self._connection.execute(_count, _key(registry)).scalar_one()
+        return self._connection.execute(_count, key_of(registry)).scalar_one()
 
     def named(self, registry: Registry, names: Sequence[RepositoryName]) -> list[Repository]:
         """Return those of the repositories named that exist."""
-        return [_repository(row) for row in self._connection.execute(_named, {**_key(registry), "names": list(names)})]
+        return [
+            _repository(row) for row in self._connection.execute(_named, {**key_of(registry), "names": list(names)})
+        ]
 
     def page(self, registry: Registry, after: str, limit: int) -> list[Repository]:
         """Return up to ``limit`` repositories in the order of their names, those after ``after``."""
-        rows = self._connection.execute(_page, {**_key(registry), "after": after, "count": limit})
+        rows = self._connection.execute(_page, {**key_of(registry), "after": after, "count": limit})
         return [_repository(row) for row in rows]
 
-    def tags(self, repository: Repository) -> dict[str, str]:
+    def tags(self, repository: int) -> dict[str, str]:
         """Return the resource tags."""
-        return {row.key: row.value for row in self._connection.execute(_tags, {"id": repository.id})}
+        return {row.key: row.value for row in self._connection.execute(_tags, {"id": repository})}
 
-    def set_tags(self, repository: Repository, tags: dict[str, str]) -> None:
+    def set_tags(self, repository: int, tags: dict[str, str]) -> None:
         """Make ``tags`` the resource tags."""
-        self._connection.execute(delete(repository_tags).where(repository_tags.c.repository_id == repository.id))
+        self._connection.execute(delete(repository_tags).where(repository_tags.c.repository_id == repository))
         if tags:
-            rows = [{"repository_id": repository.id, "key": key, "value": value} for key, value in tags.items()]
+            rows = [{"repository_id": repository, "key": key, "value": value} for key, value in tags.items()]
             self._connection.execute(insert(repository_tags), rows)
+        count_repository(self._connection, repository)
 
     def holding(self, registry: Registry, digest: Digest, limit: int) -> list[Repository]:
         """Return up to ``limit`` repositories of the registry that hold a blob, in no order."""
-        rows = self._connection.execute(_holding, {**_key(registry), "digest": digest, "count": limit})
+        rows = self._connection.execute(_holding, {**key_of(registry), "digest": digest, "count": limit})
         return [_repository(row) for row in rows]
 
     def settings(self, registry: Registry) -> dict[str, str]:
         """Return the account settings that were put."""
-        return {row.name: row.value for row in self._connection.execute(_settings, _key(registry))}
+        return {row.name: row.value for row in self._connection.execute(_settings, key_of(registry))}
 
     def put_setting(self, registry: Registry, name: str, value: str) -> None:
         """Store one account setting."""
-        row = upsert(self._connection, settings).values(**_key(registry), name=name, value=value)
+        row = upsert(self._connection, settings).values(**key_of(registry), name=name, value=value)
         self._connection.execute(
             row.on_conflict_do_update(index_elements=["account", "region", "name"], set_={"value": value})
         )
+        count_registry(self._connection, registry)
 
 
-def _key(registry: Registry) -> dict[str, str]:
+def count_repository(connection: Connection, repository: int) -> None:
+    """Count a change of what decides on access to a repository."""
+    connection.execute(_count_repository, {"id_": repository})
+
+
+def count_registry(connection: Connection, registry: Registry) -> None:
+    """Count a change of what decides on access to a registry, which is locked."""
+    connection.execute(_count_registry, {"of_account": registry.account, "of_region": registry.region})
+
+
+def key_of(registry: Registry) -> dict[str, str]:
+    """Return the columns that name a registry."""
     return {"account": registry.account, "region": registry.region}
 
 
@@ -150,7 +177,7 @@ def _changing(repository: Repository) -> dict[str, Any]:
 
 def _repository(row: Sequence[Any]) -> Repository:
     # Taken apart at once, in the order of the table: by name each column would be looked up again.
-    number, account, region, name, created_at, mutability, exclusions, scan_on_push, encryption, kms_key = row
+    number, account, region, name, created_at, mutability, exclusions, scan_on_push, encryption, kms_key, _ = row
     return Repository(
         id=number,
         registry=Registry(account, region),

@@ -102,6 +102,18 @@ registries = Table(
     metadata,
     Column("account", String(12), primary_key=True),
     Column("region", String(32), primary_key=True),
+    # Counts the changes of the registry's policy and settings, as identity_version does those of an account.
+    Column("access_version", BigInteger, nullable=False, server_default="0"),
+)
+
+# A document names users and roles by their ids.
+registry_policies = Table(
+    "registry_policies",
+    metadata,
+    Column("account", String(12), primary_key=True),
+    Column("region", String(32), primary_key=True),
+    Column("document", Text, nullable=False),
+    ForeignKeyConstraint(["account", "region"], ["registries.account", "registries.region"], ondelete="CASCADE"),
 )
 
 settings = Table(
@@ -127,6 +139,8 @@ repositories = Table(
     Column("scan_on_push", Boolean, nullable=False),
     Column("encryption", String(16), nullable=False),
     Column("kms_key", String(2200)),
+    # Counts the changes of the repository's policy and resource tags.
+    Column("access_version", BigInteger, nullable=False, server_default="0"),
     ForeignKeyConstraint(["account", "region"], ["registries.account", "registries.region"], ondelete="CASCADE"),
     UniqueConstraint("account", "region", "name"),
     sqlite_autoincrement=True,
@@ -138,6 +152,13 @@ repository_tags = Table(
     Column("repository_id", RowId, _owner("repositories.id"), primary_key=True),
     Column("key", String(128), primary_key=True),
     Column("value", String(256), nullable=False),
+)
+
+repository_policies = Table(
+    "repository_policies",
+    metadata,
+    Column("repository_id", RowId, _owner("repositories.id"), primary_key=True),
+    Column("document", Text, nullable=False),
 )
 
 images = Table(

@@ -67,7 +67,6 @@ class Ecr:
             "GetAccountSetting": self._get_account_setting,
             "GetAuthorizationToken": self._get_authorization_token,
             "GetDownloadUrlForLayer": self._get_download_url_for_layer,
-            "GetRepositoryPolicy": self._get_repository_policy,
             "InitiateLayerUpload": self._initiate_layer_upload,
             "ListImages": self._list_images,
             "ListTagsForResource": self._list_tags_for_resource,
@@ -143,9 +142,6 @@ class Ecr:
         wanted = given["imageScanningConfiguration"].get("scanOnPush", False)
         put = self.repositories.put_scanning(call, given["repositoryName"], scan_on_push=wanted)
         return {**of(put), "imageScanningConfiguration": {"scanOnPush": put.scan_on_push}}
-
-    def _get_repository_policy(self, call: Call, given: Given) -> Result:
-        self.repositories.policy(call, given["repositoryName"])
 
     def _tag_resource(self, call: Call, given: Given) -> None:
         tags = resource_tags([(tag["Key"], tag["Value"]) for tag in given["tags"]])

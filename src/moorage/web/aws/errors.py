@@ -114,6 +114,7 @@ AWS_ERRORS: dict[type[e.Refused], AwsError] = {
     # repositories
     e.RepositoryNotFound: AwsError("RepositoryNotFoundException"),
     e.RepositoryPolicyNotFound: AwsError("RepositoryPolicyNotFoundException"),
+    e.RegistryPolicyNotFound: AwsError("RegistryPolicyNotFoundException"),
     e.RepositoryAlreadyExists: AwsError("RepositoryAlreadyExistsException"),
     e.RepositoryNotEmpty: AwsError("RepositoryNotEmptyException"),
     e.KmsFailed: AwsError("KmsException", members=_kms),

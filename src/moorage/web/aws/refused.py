@@ -3,7 +3,6 @@
 _LIFECYCLE = "lifecycle policies come later"
 _PULL_THROUGH = "pull through cache rules come later"
 _TEMPLATES = "repository creation templates come later"
-_POLICIES = "repository and registry policies come later; identity policies of IAM are in force"
 _SCANNING = "image scanning comes later"
 _SIGNING = "managed signing comes later; signatures pushed by clients are stored like any image"
 _REPLICATION = "replication comes later"
@@ -15,9 +14,7 @@ REFUSED: dict[str, str] = {
     "CreateRepositoryCreationTemplate": _TEMPLATES,
     "DeleteLifecyclePolicy": _LIFECYCLE,
     "DeletePullThroughCacheRule": _PULL_THROUGH,
-    "DeleteRegistryPolicy": _POLICIES,
     "DeleteRepositoryCreationTemplate": _TEMPLATES,
-    "DeleteRepositoryPolicy": _POLICIES,
     "DeleteSigningConfiguration": _SIGNING,
     "DeregisterPullTimeUpdateExclusion": _EXCLUSIONS,
     "DescribeImageReplicationStatus": _REPLICATION,
@@ -28,19 +25,16 @@ REFUSED: dict[str, str] = {
     "DescribeRepositoryCreationTemplates": _TEMPLATES,
     "GetLifecyclePolicy": _LIFECYCLE,
     "GetLifecyclePolicyPreview": _LIFECYCLE,
-    "GetRegistryPolicy": _POLICIES,
     "GetRegistryScanningConfiguration": _SCANNING,
     "GetSigningConfiguration": _SIGNING,
     "ListImageReferrers": "referrers are listed by the registry itself; the AWS operation comes later",
     "ListPullTimeUpdateExclusions": _EXCLUSIONS,
     "ListReplicationBackfills": _REPLICATION,
     "PutLifecyclePolicy": _LIFECYCLE,
-    "PutRegistryPolicy": _POLICIES,
     "PutRegistryScanningConfiguration": _SCANNING,
     "PutReplicationConfiguration": _REPLICATION,
     "PutSigningConfiguration": _SIGNING,
     "RegisterPullTimeUpdateExclusion": _EXCLUSIONS,
-    "SetRepositoryPolicy": _POLICIES,
     "StartImageScan": _SCANNING,
     "StartLifecyclePolicyPreview": _LIFECYCLE,
     "StartReplicationBackfill": _REPLICATION,

@@ -56,6 +56,7 @@ OCI_ERRORS: dict[type[errors.Refused], OciError] = {
     errors.RepositoryNotEmpty: _denied,
     errors.RepositoryNotFound: OciError("NAME_UNKNOWN", 404),
     errors.RepositoryPolicyNotFound: _denied,
+    errors.RegistryPolicyNotFound: _denied,
     errors.ServerBusy: OciError("TOOMANYREQUESTS", 429),
     # 507 is what a full disk is called (RFC 4918, section 11.5); clients print the sentence.
     errors.StorageFull: OciError("DENIED", 507),

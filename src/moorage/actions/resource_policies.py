@@ -1,0 +1,117 @@
+"""What a caller may ask of the policies of repositories and of the registry."""
+
+from moorage.actions.access import Guard
+from moorage.actions.steps import found, locked
+from moorage.core import resource_policies as documents
+from moorage.core.calls import Call
+from moorage.core.errors import RegistryPolicyNotFound, RepositoryPolicyNotFound
+from moorage.core.names import RepositoryName
+from moorage.core.resource_policies import Document
+from moorage.core.settings import DEFAULTS, IN_SCOPE_OF_V1
+from moorage.ports import Database, Transaction
+
+_SET = "ecr:SetRepositoryPolicy"
+_PUT = "ecr:PutRegistryPolicy"
+
+
+class ResourcePolicies:
+    """Actions on policies; each raises AccessDenied without the right to it. Documents are returned as ECR shows them.
+
+    Those of repositories raise RepositoryNotFound too. A change acts on the next request, at both doors.
+    """
+
+    def __init__(self, database: Database, guard: Guard) -> None:
+        self._database = database
+        self._guard = guard
+
+    def set(self, call: Call, name: RepositoryName, text: str, *, force: bool) -> str:
+        """Make ``text`` the policy of a repository, in place of what it had.
+
+        Raises InvalidParameter for one that breaks the grammar, that names a user or role which an account of this store does
+        not have, or, unless forced, that denies the caller to set another one.
+        """
+        with self._database.write() as tx:
+            repository = locked(tx, self._guard, call, _SET, name)
+            document, policy = documents.read(text, "repository")
+            kept = self._kept(tx, document, "repository")
+            asked_again = self._guard.question(tx, call, _SET, repository.arn)
+            if not force and documents.denies(policy, asked_again):
+                raise documents.invalid("repository")
+            tx.policies.put(repository.id, documents.written(kept))
+            return _shown(tx, kept)
+
+    def get(self, call: Call, name: RepositoryName) -> str:
+        """Return the policy of a repository; raises RepositoryPolicyNotFound."""
+        with self._database.read() as tx:
+            repository = found(tx, self._guard, call, "ecr:GetRepositoryPolicy", name)
+            return _of_repository(tx, call, name, repository.id)
+
+    def delete(self, call: Call, name: RepositoryName) -> str:
+        """Remove the policy of a repository and return it; raises RepositoryPolicyNotFound."""
+        with self._database.write() as tx:
+            repository = locked(tx, self._guard, call, "ecr:DeleteRepositoryPolicy", name)
+            removed = _of_repository(tx, call, name, repository.id)
+            tx.policies.put(repository.id, None)
+        return removed
+
+    def put_registry(self, call: Call, text: str) -> str:
+        """Make ``text`` the policy of the registry, in place of what it had; raises InvalidParameter as ``set`` does.
+
+        Where REGISTRY_POLICY_SCOPE is V1 it may speak of the actions of that scope only.
+        """
+        with self._database.write() as tx:
+            self._guard.allow(tx, call, _PUT, "*")
+            tx.repositories.lock_registry(call.registry)
+            document, policy = documents.read(text, "registry")
+            scope = tx.repositories.settings(call.registry).get(
+                "REGISTRY_POLICY_SCOPE", DEFAULTS["REGISTRY_POLICY_SCOPE"]
+            )
+            if scope == "V1" and not documents.actions_in(document) <= set(IN_SCOPE_OF_V1):
+                raise documents.invalid("registry")
+            if documents.denies(policy, self._guard.question(tx, call, _PUT, "*")):
+                raise documents.invalid("registry")
+            kept = self._kept(tx, document, "registry")
+            tx.policies.put_registry(call.registry, documents.written(kept))
+            return _shown(tx, kept)
+
+    def registry(self, call: Call) -> str:
+        """Return the policy of the registry; raises RegistryPolicyNotFound."""
+        with self._database.read() as tx:
+            self._guard.allow(tx, call, "ecr:GetRegistryPolicy", "*")
+            return _of_registry(tx, call)
+
+    def delete_registry(self, call: Call) -> str:
+        """Remove the policy of the registry and return it; raises RegistryPolicyNotFound."""
+        with self._database.write() as tx:
+            self._guard.allow(tx, call, "ecr:DeleteRegistryPolicy", "*")
+            tx.repositories.lock_registry(call.registry)
+            removed = _of_registry(tx, call)
+            tx.policies.put_registry(call.registry, None)
+        return removed
+
+    def _kept(self, tx: Transaction, document: Document, kind: str) -> Document:
+        """Return a document that names users and roles by their ids; those of accounts that are elsewhere by their ARNs."""
+        named = documents.identities_in(document)
+        ids = tx.identities.ids(list(named))
+        for arn, account in named.items():
+            if arn not in ids and tx.identities.version(account) is not None:
+                raise documents.invalid(kind)
+        return documents.renamed(document, ids)
+
+
+def _of_repository(tx: Transaction, call: Call, name: RepositoryName, repository: int) -> str:
+    text = tx.policies.of_repository(repository)
+    if text is None:
+        raise RepositoryPolicyNotFound(name, call.registry.account)
+    return _shown(tx, documents.kept(text))
+
+
+def _of_registry(tx: Transaction, call: Call) -> str:
+    text = tx.policies.of_registry(call.registry)
+    if text is None:
+        raise RegistryPolicyNotFound(call.registry.account)
+    return _shown(tx, documents.kept(text))
+
+
+def _shown(tx: Transaction, kept: Document) -> str:
+    return documents.shown(documents.renamed(kept, tx.identities.arns(sorted(documents.ids_in(kept)))))
