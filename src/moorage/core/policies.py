@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from moorage.core.conditions import Test, arn_matcher, compile_condition
 from moorage.core.errors import MalformedPolicy
@@ -123,14 +123,25 @@ class Resources:
         return found != self.inverted
 
 
+class Condition(NamedTuple):
+    """A test with its name, such as ``StringEquals aws:SourceIp``."""
+
+    name: str
+    holds: Test
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement, compiled. ``principals`` is None in an identity-based policy, ``resources`` where none are named."""
+    """One statement, compiled. ``principals`` is None in an identity-based policy, ``resources`` where none are named.
 
+    ``label`` is its Sid or, where it has none, its place in the document, counted from 1.
+    """
+
+    label: str
     actions: Patterns
     other_actions: bool
     resources: Resources | None
-    conditions: tuple[Test, ...]
+    conditions: tuple[Condition, ...]
     principals: Principals | None
 
     def means(self, action: str, resource: str, context: Context) -> bool:
@@ -138,8 +149,15 @@ class Statement:
         return (
             self.actions.matches(action) != self.other_actions
             and (self.resources is None or self.resources.match(resource, context))
-            and all(test(context) for test in self.conditions)
+            and all(condition.holds(context) for condition in self.conditions)
         )
+
+    def failing(self, action: str, resource: str, context: Context) -> list[str]:
+        """Return the elements for which ``means`` is false: ``Action``, ``Resource`` and conditions by their names."""
+        found = [] if self.actions.matches(action) != self.other_actions else ["Action"]
+        if self.resources is not None and not self.resources.match(resource, context):
+            found.append("Resource")
+        return found + [condition.name for condition in self.conditions if not condition.holds(context)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +179,7 @@ def parse_policy(text: str) -> Policy:
         _malformed("Policy document must be version 2012-10-17 or greater.")
     elements = _statements(document)
     _check_sids(elements)
-    return _compile(elements, [_identity_statement(element) for element in elements])
+    return _compile(elements, [_identity_statement(*labelled) for labelled in _labelled(elements)])
 
 
 @lru_cache(_REMEMBERED)
@@ -173,7 +191,7 @@ def parse_resource_policy(text: str) -> Policy:
     document = _document(text, MAX_RESOURCE_POLICY)
     variables = document.get("Version", _VERSIONS[0]) == _LATEST
     elements = _statements(document)
-    return _compile(elements, [_resource_statement(element, variables=variables) for element in elements])
+    return _compile(elements, [_resource_statement(*each, variables=variables) for each in _labelled(elements)])
 
 
 # --- the document ------------------------------------------------------------------------------------------------------
@@ -248,19 +266,24 @@ def _check_sids(elements: Sequence[Element]) -> None:
         _malformed("Statement IDs (SID) in a single policy must be unique.")
 
 
-def _identity_statement(element: Element) -> Statement:
+def _labelled(elements: Sequence[Element]) -> list[tuple[str, Element]]:
+    return [(element.get("Sid") or str(place), element) for place, element in enumerate(elements, 1)]
+
+
+def _identity_statement(label: str, element: Element) -> Statement:
     if "Principal" in element or "NotPrincipal" in element:
         _malformed("Policy document should not specify a principal.")
     actions, other = _actions(element)
     resources = _resources(element, variables=True)
     if resources is None:
         _malformed("Policy statement must contain resources.")
-    return Statement(actions, other, resources, _conditions(element, variables=True), None)
+    return Statement(label, actions, other, resources, _conditions(element, variables=True), None)
 
 
-def _resource_statement(element: Element, *, variables: bool) -> Statement:
+def _resource_statement(label: str, element: Element, *, variables: bool) -> Statement:
     actions, other = _actions(element)
     return Statement(
+        label,
         actions,
         other,
         _resources(element, variables=variables),
@@ -343,19 +366,20 @@ def _arn(text: str) -> Matcher:
     return arn_matcher((Text(text, live=True),))
 
 
-def _conditions(element: Element, *, variables: bool) -> tuple[Test, ...]:
+def _conditions(element: Element, *, variables: bool) -> tuple[Condition, ...]:
     block = element.get("Condition", {})
     if not isinstance(block, dict):
         _malformed(_SYNTAX)
-    tests: list[Test] = []
+    conditions: list[Condition] = []
     for operator, keys in block.items():
         if not isinstance(keys, dict):
             _malformed(_SYNTAX)
         for key, values in keys.items():
             if ":" not in key:
                 _malformed("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.")
-            tests.append(compile_condition(operator, key, _condition_values(values), variables=variables))
-    return tuple(tests)
+            test = compile_condition(operator, key, _condition_values(values), variables=variables)
+            conditions.append(Condition(f"{operator} {key}", test))
+    return tuple(conditions)
 
 
 def _condition_values(value: Any) -> list[str]:
