@@ -226,7 +226,7 @@ class Versions(NamedTuple):
     changes: int = 0
 
 
-class PolicyRows(Protocol):
+class ResourcePolicyRows(Protocol):
     """The policies of registries and repositories, and what decisions are remembered under."""
 
     def versions(self, caller: AccountId, registry: Registry, name: RepositoryName | None) -> Versions | None:
@@ -345,7 +345,7 @@ class Transaction(Protocol):
         """All rows, for an inspection."""
 
     @property
-    def policies(self) -> PolicyRows:
+    def resource_policies(self) -> ResourcePolicyRows:
         """The policies of registries and repositories."""
 
     @property

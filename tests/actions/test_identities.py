@@ -293,7 +293,7 @@ def test_the_guard_remembers_so_many_callers_and_no_more(
 
 def read_versions(database: SqlDatabase, call: Call, name: RepositoryName) -> Versions:
     with database.read() as tx:
-        versions = tx.policies.versions(call.caller.account, call.registry, name)
+        versions = tx.resource_policies.versions(call.caller.account, call.registry, name)
     assert versions
     return versions
 

@@ -163,7 +163,7 @@ class Guard:
 
 
 def _versions(tx: Transaction, call: Call, name: RepositoryName | None) -> Versions:
-    versions = tx.policies.versions(call.caller.account, call.registry, name)
+    versions = tx.resource_policies.versions(call.caller.account, call.registry, name)
     if versions is None:
         raise CredentialsInvalid
     return versions
@@ -219,14 +219,14 @@ def _compiled(document: str) -> Policy:
 
 def _read_registry(tx: Transaction, registry: Registry) -> _Registry:
     scope = tx.repositories.settings(registry).get("REGISTRY_POLICY_SCOPE", DEFAULTS["REGISTRY_POLICY_SCOPE"])
-    return _Registry(_of_resource(tx.policies.of_registry(registry)), scope != "V1")
+    return _Registry(_of_resource(tx.resource_policies.of_registry(registry)), scope != "V1")
 
 
 def _read_repository(tx: Transaction, repository: int) -> _Repository:
     tags: dict[str, str] = {}
     for key, value in tx.repositories.tags(repository).items():
         tags[f"aws:resourcetag/{key.lower()}"] = tags[f"ecr:resourcetag/{key.lower()}"] = value
-    return _Repository(_of_resource(tx.policies.of_repository(repository)), tags)
+    return _Repository(_of_resource(tx.resource_policies.of_repository(repository)), tags)
 
 
 def _of_resource(document: str | None) -> Policy | None:

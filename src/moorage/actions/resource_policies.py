@@ -37,7 +37,7 @@ class ResourcePolicies:
             asked_again = self._guard.question(tx, call, _SET, repository.arn)
             if not force and documents.denies(policy, asked_again):
                 raise documents.invalid("repository")
-            tx.policies.put(repository.id, documents.written(kept))
+            tx.resource_policies.put(repository.id, documents.written(kept))
             return _shown(tx, kept)
 
     def get(self, call: Call, name: RepositoryName) -> str:
@@ -51,7 +51,7 @@ class ResourcePolicies:
         with self._database.write() as tx:
             repository = locked(tx, self._guard, call, "ecr:DeleteRepositoryPolicy", name)
             removed = _of_repository(tx, call, name, repository.id)
-            tx.policies.put(repository.id, None)
+            tx.resource_policies.put(repository.id, None)
         return removed
 
     def put_registry(self, call: Call, text: str) -> str:
@@ -71,7 +71,7 @@ class ResourcePolicies:
             if documents.denies(policy, self._guard.question(tx, call, _PUT, "*")):
                 raise documents.invalid("registry")
             kept = self._kept(tx, document, "registry")
-            tx.policies.put_registry(call.registry, documents.written(kept))
+            tx.resource_policies.put_registry(call.registry, documents.written(kept))
             return _shown(tx, kept)
 
     def registry(self, call: Call) -> str:
@@ -86,7 +86,7 @@ class ResourcePolicies:
             self._guard.allow(tx, call, "ecr:DeleteRegistryPolicy", "*")
             tx.repositories.lock_registry(call.registry)
             removed = _of_registry(tx, call)
-            tx.policies.put_registry(call.registry, None)
+            tx.resource_policies.put_registry(call.registry, None)
         return removed
 
     def _kept(self, tx: Transaction, document: Document, kind: str) -> Document:
@@ -100,14 +100,14 @@ class ResourcePolicies:
 
 
 def _of_repository(tx: Transaction, call: Call, name: RepositoryName, repository: int) -> str:
-    text = tx.policies.of_repository(repository)
+    text = tx.resource_policies.of_repository(repository)
     if text is None:
         raise RepositoryPolicyNotFound(name, call.registry.account)
     return _shown(tx, documents.kept(text))
 
 
 def _of_registry(tx: Transaction, call: Call) -> str:
-    text = tx.policies.of_registry(call.registry)
+    text = tx.resource_policies.of_registry(call.registry)
     if text is None:
         raise RegistryPolicyNotFound(call.registry.account)
     return _shown(tx, documents.kept(text))

@@ -20,8 +20,8 @@ from moorage.adapters.sql.identities import SqlIdentityRows
 from moorage.adapters.sql.images import SqlImageRows
 from moorage.adapters.sql.inspection import SqlInspectionRows
 from moorage.adapters.sql.layers import SqlLayerRows, SqlUploadRows
-from moorage.adapters.sql.policies import SqlPolicyRows
 from moorage.adapters.sql.repositories import SqlRepositoryRows, upsert
+from moorage.adapters.sql.resource_policies import SqlResourcePolicyRows
 from moorage.adapters.sql.schema import secrets
 from moorage.core.errors import StorageFull
 
@@ -68,9 +68,9 @@ class SqlTransaction:
         return SqlInspectionRows(self.connection)
 
     @cached_property
-    def policies(self) -> SqlPolicyRows:
+    def resource_policies(self) -> SqlResourcePolicyRows:
         """The policies of registries and repositories."""
-        return SqlPolicyRows(self.connection)
+        return SqlResourcePolicyRows(self.connection)
 
     @cached_property
     def identities(self) -> SqlIdentityRows:

@@ -16,7 +16,7 @@ from sqlalchemy import Select, bindparam, select
 from sqlalchemy.dialects.sqlite import dialect
 
 from moorage.adapters.sql.database import BUSY_SECONDS, SqlDatabase
-from moorage.adapters.sql.policies import identity_version, registry_version
+from moorage.adapters.sql.resource_policies import identity_version, registry_version
 from moorage.adapters.sql.schema import access_keys, contents, images, layers, repositories, tags, users
 from moorage.adapters.sql.times import to_moment
 from moorage.core.digests import Digest, parse_digest

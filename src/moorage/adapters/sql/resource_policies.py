@@ -31,8 +31,8 @@ _get_registry = select(registry_policies.c.document).where(*_of_registry)
 _get = select(repository_policies.c.document).where(repository_policies.c.repository_id == bindparam("id"))
 
 
-class SqlPolicyRows:
-    """The port PolicyRows."""
+class SqlResourcePolicyRows:
+    """The port ResourcePolicyRows."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
