@@ -13,7 +13,7 @@ from types import MappingProxyType
 from moorage.core.access import AccessRequest, Policy, decide, parse_policy
 from moorage.core.calls import Call, Caller
 from moorage.core.errors import AccessDenied, CredentialsInvalid, MalformedPolicy
-from moorage.core.identities import User
+from moorage.core.identities import Held, User
 from moorage.core.managed_policies import managed_policy
 from moorage.ports import IdentityRows, Transaction
 
@@ -33,6 +33,7 @@ class _Rights:
     version: int
     user: User | None
     policies: tuple[Policy, ...]
+    boundary: tuple[Policy, ...]
     needs_context: bool
 
 
@@ -102,17 +103,29 @@ def _decide(rights: _Rights, call: Call, action: str, resource: str, context: Co
     decision = decide(request, rights.policies)
     if not decision.allowed:
         raise AccessDenied(user.arn, action, resource, decision.because)
+    if rights.boundary and not decide(request, rights.boundary).allowed:
+        raise AccessDenied(user.arn, action, resource, f"because no permissions boundary allows the {action} action")
 
 
 def _read(version: int, identities: IdentityRows, caller: Caller) -> _Rights:
     key = identities.key(caller.access_key_id)
     if key is None or not key.active or (key.user.id, key.user.account) != (caller.user_id, caller.account):
-        return _Rights(version, None, (), needs_context=False)
-    attached, inline = identities.policies(key.user.id)
-    managed = (managed_policy(arn) for arn in attached)
+        return _Rights(version, None, (), (), needs_context=False)
+    bound = identities.boundary(key.user.id)
+    # What bounds and cannot be read lets nothing through.
+    boundary = (_policy(bound) or _DENY_ALL,) if bound else ()
     # A managed policy that this release does not know grants nothing here; those of AWS only ever allow.
-    policies = tuple(known.policy for known in managed if known) + tuple(_compiled(text) for text in inline)
-    return _Rights(version, key.user, policies, any(policy.needs_context for policy in policies))
+    policies = tuple(policy for held in identities.policies(key.user.id) if (policy := _policy(held)))
+    needs_context = any(policy.needs_context for policy in policies + boundary)
+    return _Rights(version, key.user, policies, boundary, needs_context)
+
+
+def _policy(held: Held) -> Policy | None:
+    """Return what a policy says, or None for a managed one that this release does not know."""
+    if held.text is not None:
+        return _compiled(held.text)
+    known = managed_policy(held.name)
+    return known.policy if known else None
 
 
 def _compiled(document: str) -> Policy:

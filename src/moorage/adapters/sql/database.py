@@ -20,11 +20,12 @@ from moorage.adapters.sql.identities import SqlIdentityRows
 from moorage.adapters.sql.images import SqlImageRows
 from moorage.adapters.sql.inspection import SqlInspectionRows
 from moorage.adapters.sql.layers import SqlLayerRows, SqlUploadRows
+from moorage.adapters.sql.policies import SqlPolicyRows
 from moorage.adapters.sql.repositories import SqlRepositoryRows, upsert
 from moorage.adapters.sql.schema import secrets
 from moorage.core.errors import StorageFull
 
-HEAD = "0004"
+HEAD = "0006"
 """The last migration of this release."""
 
 # In WAL mode a FULL commit syncs the log, and with it all commits before its own.
@@ -70,6 +71,11 @@ class SqlTransaction:
     def identities(self) -> SqlIdentityRows:
         """Identities."""
         return SqlIdentityRows(self.connection)
+
+    @cached_property
+    def policies(self) -> SqlPolicyRows:
+        """Managed policies of accounts' own."""
+        return SqlPolicyRows(self.connection)
 
 
 class SqlDatabase:
