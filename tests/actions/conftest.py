@@ -1,10 +1,16 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from moorage.actions.access import Guard
+from moorage.actions.identities import Identities
 from moorage.adapters.sql.database import SqlDatabase
+from moorage.core.calls import Call
+from moorage.core.errors import AccessDenied
 from moorage.core.names import RepositoryName
+from tests.actions.callers import APP, call_of, start
 from tests.actions.desk import Desk
 
 
@@ -42,3 +48,38 @@ def desk(database: SqlDatabase, tmp_path: Path) -> Iterator[Desk]:
 def app(desk: Desk) -> RepositoryName:
     """An empty repository."""
     return desk.repository()
+
+
+@pytest.fixture
+def guard() -> Guard:
+    return Guard()
+
+
+@pytest.fixture
+def identities(database: SqlDatabase, guard: Guard) -> Identities:
+    return Identities(database, guard)
+
+
+@pytest.fixture
+def admin(identities: Identities) -> Call:
+    return call_of(start(identities))
+
+
+@pytest.fixture
+def ada(identities: Identities, admin: Call) -> Call:
+    """Ask as a user without rights."""
+    identities.create_user(admin, "ada")
+    return call_of(identities.create_key(admin, "ada"))
+
+
+@pytest.fixture
+def may(database: SqlDatabase, guard: Guard) -> Callable[..., bool]:
+    def may(call: Call, action: str = "ecr:PutImage", resource: str = APP, **more: Any) -> bool:
+        with database.read() as tx:
+            try:
+                guard.allow(tx, call, action, resource, **more)
+            except AccessDenied:
+                return False
+        return True
+
+    return may

@@ -1,16 +1,16 @@
-import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from sqlalchemy import event
 
 from moorage.actions.access import Guard
-from moorage.actions.identities import Identities, arn_path
+from moorage.actions.grants import arn_path
+from moorage.actions.identities import Identities
+from moorage.actions.policies import Listed
 from moorage.adapters.sql.database import SqlDatabase
-from moorage.core.calls import Call, Caller
+from moorage.core.calls import Call
 from moorage.core.errors import (
     AccessDenied,
     CredentialsInvalid,
@@ -22,78 +22,15 @@ from moorage.core.errors import (
     NoSuchEntity,
     Refused,
 )
-from moorage.core.identities import AccessKey
+from moorage.core.identities import AccessKey, User
 from moorage.core.managed_policies import ADMINISTRATOR_ACCESS, MANAGED_POLICIES
 from moorage.core.names import AccountId, Region, Registry, RepositoryName
 from moorage.core.wildcards import Context
 from moorage.ports import Transaction, Versions
+from tests.actions.callers import ACCOUNT, APP, AT, EMPTY, OTHER, READ_ONLY, call_of, document, start
 from tests.contracts.rows import add_repository
 
-ACCOUNT, OTHER = AccountId("111122223333"), AccountId("444455556666")
-AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
-EMPTY: Context = {}
-READ_ONLY = "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryReadOnly"
-APP = f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/app"
-
-
-def document(action: str | list[str], effect: str = "Allow", resource: str = "*", **more: Any) -> str:
-    statement = {"Effect": effect, "Action": action, "Resource": resource, **more}
-    return json.dumps({"Version": "2012-10-17", "Statement": statement})
-
-
-def start(identities: Identities, account: AccountId = ACCOUNT, user: str = "admin") -> AccessKey:
-    key = identities.bootstrap(account, AT, keep=lambda _: None, user=user)
-    assert key
-    return key
-
-
-def call_of(key: AccessKey, account: AccountId | None = None) -> Call:
-    user = key.user
-    return Call(
-        caller=Caller(user.arn, user.account, user.id, user.name, key.id),
-        registry=Registry(account or user.account, Region("us-east-1")),
-        at=AT,
-        request_id="1",
-        context={"aws:sourceip": "10.1.1.1", "aws:username": "a door that lies"},
-    )
-
-
-@pytest.fixture
-def guard() -> Guard:
-    return Guard()
-
-
-@pytest.fixture
-def identities(database: SqlDatabase, guard: Guard) -> Identities:
-    return Identities(database, guard)
-
-
-@pytest.fixture
-def admin(identities: Identities) -> Call:
-    return call_of(start(identities))
-
-
-@pytest.fixture
-def ada(identities: Identities, admin: Call) -> Call:
-    """Ask as a user without rights."""
-    identities.create_user(admin, "ada")
-    return call_of(identities.create_key(admin, "ada"))
-
-
 # --- the guard ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def may(database: SqlDatabase, guard: Guard) -> Callable[..., bool]:
-    def may(call: Call, action: str = "ecr:PutImage", resource: str = APP, **more: Any) -> bool:
-        with database.read() as tx:
-            try:
-                guard.allow(tx, call, action, resource, **more)
-            except AccessDenied:
-                return False
-        return True
-
-    return may
 
 
 def test_a_user_without_policies_may_nothing(ada: Call, may: Callable[..., bool]) -> None:
@@ -353,7 +290,7 @@ def test_who_one_is_needs_no_permission_but_a_good_key(identities: Identities, a
 def test_a_user_is_found_whatever_the_case_of_its_name(identities: Identities, admin: Call) -> None:
     made = identities.create_user(admin, "Ada", "/ops/")
 
-    assert identities.user(admin, "aDA") == made
+    assert identities.user(admin, "aDA") == (made, {})
     assert made.arn == f"arn:aws:iam::{ACCOUNT}:user/ops/Ada"
     with pytest.raises(EntityAlreadyExists, match=r"^User with name ADA already exists\.$"):
         identities.create_user(admin, "ADA")
@@ -362,7 +299,7 @@ def test_a_user_is_found_whatever_the_case_of_its_name(identities: Identities, a
 def test_a_user_without_a_name_is_the_caller(identities: Identities, admin: Call, ada: Call) -> None:
     identities.put_inline(admin, "ada", "self", document("iam:*", resource="arn:aws:iam::*:user/${aws:username}"))
 
-    assert identities.user(ada, None).name == "ada"
+    assert identities.user(ada, None)[0].name == "ada"
     assert [key.id for key in identities.keys(ada, None)] == [ada.caller.access_key_id]
     with pytest.raises(AccessDenied):
         identities.user(ada, "admin")
@@ -415,9 +352,9 @@ def test_a_user_who_is_gone_before_the_lock_is_taken_cannot_be_changed(
 
         def allow(self, tx: Transaction, call: Call, action: str, resource: str, context: Context = EMPTY) -> None:
             super().allow(tx, call, action, resource, context)
-            user = tx.identities.user(ACCOUNT, "ada")
+            user = tx.identities.find(User, ACCOUNT, "ada")
             assert user
-            tx.identities.remove_user(user)
+            tx.identities.remove(user)
 
     with pytest.raises(NoSuchEntity):
         Identities(database, Delaying()).create_key(admin, "ada")
@@ -507,13 +444,15 @@ def test_which_policies_may_be_attached_can_be_limited(identities: Identities, a
 def test_managed_policies_are_those_of_aws(identities: Identities, admin: Call) -> None:
     policy = MANAGED_POLICIES[READ_ONLY]
 
-    assert identities.managed(admin) == list(MANAGED_POLICIES.values())
-    assert identities.managed_policy(admin, READ_ONLY) is policy
-    assert identities.managed_version(admin, READ_ONLY, "v3") is policy
+    names = [each.policy.name for each in identities.policies.all(admin)]
+    assert names == sorted((policy.name for policy in MANAGED_POLICIES.values()), key=str.lower)
+    assert identities.policies.get(admin, READ_ONLY) == (Listed(policy, 0, 0), {})
+    version, in_force = identities.policies.version(admin, READ_ONLY, "v3")
+    assert (version.document, in_force) == (policy.document, True)
     with pytest.raises(NoSuchEntity):
-        identities.managed_version(admin, READ_ONLY, "v1")
+        identities.policies.version(admin, READ_ONLY, "v1")
     with pytest.raises(NoSuchEntity):
-        identities.managed_policy(admin, READ_ONLY + "2")
+        identities.policies.get(admin, READ_ONLY + "2")
 
 
 def test_an_inline_policy_is_given_back_as_it_was_put(identities: Identities, admin: Call, ada: Call) -> None:
@@ -583,9 +522,9 @@ OPERATIONS: dict[str, Callable[[Identities, Call], object]] = {
     "iam:AttachUserPolicy": lambda i, call: i.attach(call, "ada", READ_ONLY),
     "iam:DetachUserPolicy": lambda i, call: i.detach(call, "ada", READ_ONLY),
     "iam:ListAttachedUserPolicies": lambda i, call: i.attached(call, "ada"),
-    "iam:ListPolicies": lambda i, call: i.managed(call),
-    "iam:GetPolicy": lambda i, call: i.managed_policy(call, READ_ONLY),
-    "iam:GetPolicyVersion": lambda i, call: i.managed_version(call, READ_ONLY, "v3"),
+    "iam:ListPolicies": lambda i, call: i.policies.all(call),
+    "iam:GetPolicy": lambda i, call: i.policies.get(call, READ_ONLY),
+    "iam:GetPolicyVersion": lambda i, call: i.policies.version(call, READ_ONLY, "v3"),
     "iam:PutUserPolicy": lambda i, call: i.put_inline(call, "ada", "push", document("ecr:*")),
     "iam:GetUserPolicy": lambda i, call: i.inline(call, "ada", "push"),
     "iam:ListUserPolicies": lambda i, call: i.inline_names(call, "ada"),

@@ -11,12 +11,15 @@ import pytest
 
 from moorage import actions
 from moorage.actions.collection import Collection
+from moorage.actions.groups import Groups
 from moorage.actions.identities import Identities
 from moorage.actions.images import Images
 from moorage.actions.inspection import Inspection
 from moorage.actions.layers import CHECK, DOWNLOAD, Layers
+from moorage.actions.policies import Policies
 from moorage.actions.repositories import Repositories
 from moorage.actions.resource_policies import ResourcePolicies
+from moorage.actions.roles import Roles
 from moorage.actions.tokens import Tokens
 from moorage.actions.uploads import Session, Uploads
 from moorage.core.calls import Call
@@ -27,9 +30,23 @@ from moorage.core.manifests import Manifest
 from moorage.core.names import RepositoryName, Tag
 from moorage.core.repositories import Repository, TagMutability
 from tests.actions.desk import COMPLETE, PART, Desk, by_tag, policy
+from tests.actions.rights_of_identities import GRANTS, GROUPS, POLICIES, ROLES, Row, prepare
 from tests.contracts.rows import AT, HERE
 
-NOUNS = (Collection, Inspection, Identities, Images, Layers, Repositories, ResourcePolicies, Tokens, Uploads)
+NOUNS = (
+    Collection,
+    Groups,
+    Inspection,
+    Identities,
+    Images,
+    Layers,
+    Policies,
+    Repositories,
+    ResourcePolicies,
+    Roles,
+    Tokens,
+    Uploads,
+)
 
 WITHOUT_A_RIGHT = {
     "Collection.collect": "whoever runs the server asks for it, on the machine itself",
@@ -207,38 +224,21 @@ OTHERS: list[tuple[str, str, str, Ask]] = [
     ("Identities.create_alias", "iam:CreateAccountAlias", "*", lambda s, c: s.desk.identities.create_alias(c, ALIAS)),
     ("Identities.aliases", "iam:ListAccountAliases", "*", lambda s, c: s.desk.identities.aliases(c)),
     ("Identities.delete_alias", "iam:DeleteAccountAlias", "*", lambda s, c: s.desk.identities.delete_alias(c, ALIAS)),
-    ("Identities.attach", "iam:AttachUserPolicy", ADA, lambda s, c: s.desk.identities.attach(c, "ada", MANAGED)),
-    ("Identities.detach", "iam:DetachUserPolicy", ADA, lambda s, c: s.desk.identities.detach(c, "ada", MANAGED)),
-    ("Identities.attached", "iam:ListAttachedUserPolicies", ADA, lambda s, c: s.desk.identities.attached(c, "ada")),
-    ("Identities.managed", "iam:ListPolicies", "policy path /", lambda s, c: s.desk.identities.managed(c)),
     (
-        "Identities.managed_policy",
-        "iam:GetPolicy",
-        MANAGED,
-        lambda s, c: s.desk.identities.managed_policy(c, MANAGED),
-    ),
-    (
-        "Identities.managed_version",
-        "iam:GetPolicyVersion",
-        MANAGED,
-        lambda s, c: s.desk.identities.managed_version(c, MANAGED, "v3"),
-    ),
-    (
-        "Identities.put_inline",
-        "iam:PutUserPolicy",
+        "Identities.update_user",
+        "iam:UpdateUser",
         ADA,
-        lambda s, c: s.desk.identities.put_inline(c, "ada", "all", policy(["*"])),
-    ),
-    ("Identities.inline", "iam:GetUserPolicy", ADA, lambda s, c: s.desk.identities.inline(c, "ada", "some")),
-    ("Identities.inline_names", "iam:ListUserPolicies", ADA, lambda s, c: s.desk.identities.inline_names(c, "ada")),
-    (
-        "Identities.delete_inline",
-        "iam:DeleteUserPolicy",
-        ADA,
-        lambda s, c: s.desk.identities.delete_inline(c, "ada", "some"),
+        lambda s, c: s.desk.identities.update_user(c, "ada", None, "/"),
     ),
 ]
 
+
+def _at_the_desk(row: Row) -> tuple[str, str, str, Ask]:
+    method, action, resource, ask = row
+    return method, action, resource, lambda scene, call: ask(scene.desk, call)
+
+
+OTHERS += [_at_the_desk(row) for row in (*GROUPS, *ROLES, *POLICIES, *GRANTS)]
 ALL = [(method, action, APP, ask) for method, action, ask in ON_REPOSITORIES] + OTHERS
 
 
@@ -250,6 +250,7 @@ def scene(desk: Desk) -> Scene:
     desk.identities.put_inline(desk.admin, "ada", "some", policy(["ecr:*"]))
     desk.identities.attach(desk.admin, "ada", MANAGED)
     desk.identities.create_alias(desk.admin, ALIAS)
+    prepare(desk)
     manifest = desk.push(name, "one", "v1")
     upload, started = (desk.uploads.start(desk.admin, name).id for _ in range(2))
     session = desk.uploads.resume(desk.admin, name, started, 0, PART)
@@ -273,7 +274,12 @@ def test_every_public_action_is_in_the_table_or_needs_no_right_for_a_stated_reas
 def test_every_module_of_actions_has_its_nouns_in_the_table() -> None:
     modules = {module.name for module in pkgutil.iter_modules(actions.__path__)}
 
-    assert modules == {noun.__module__.rpartition(".")[2] for noun in NOUNS} | {"access", "steps"}
+    assert modules == {noun.__module__.rpartition(".")[2] for noun in NOUNS} | {
+        "access",
+        "grants",
+        "identity_steps",
+        "steps",
+    }
 
 
 @pytest.mark.parametrize(("method", "action", "resource", "ask"), ALL, ids=[f"{row[0]}-{row[1]}" for row in ALL])

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from moorage.adapters.sql.database import SqlDatabase
-from moorage.core.identities import AccessKey, User
+from moorage.core.identities import AccessKey, Held, User
 from moorage.core.names import AccountId
 from moorage.ports import IdentityRows, Transaction
 
@@ -30,7 +30,7 @@ def ada(database: SqlDatabase) -> User:
     with database.write() as tx:
         tx.identities.add_account(HERE, AT)
         tx.identities.add_account(THERE, AT)
-        tx.identities.add_user(one)
+        tx.identities.add(one)
     return one
 
 
@@ -79,7 +79,7 @@ def test_a_lock_keeps_other_changes_out_until_the_end(database: SqlDatabase, ada
     def change() -> None:
         with database.write() as tx:
             tx.identities.lock(HERE)
-            seen.append(tx.identities.count_users(HERE))
+            seen.append(tx.identities.count(User, HERE))
 
     with database.write() as tx:
         tx.identities.lock(HERE)
@@ -87,38 +87,38 @@ def test_a_lock_keeps_other_changes_out_until_the_end(database: SqlDatabase, ada
         other.start()
         other.join(0.2)
         assert seen == []
-        tx.identities.add_user(user("bob"))
+        tx.identities.add(user("bob"))
     other.join()
 
     assert seen == [2]
 
 
 def test_a_user_comes_back_as_it_was_whatever_the_case_of_its_name(database: SqlDatabase, ada: User) -> None:
-    assert read(database, lambda rows: rows.user(HERE, "aDA")) == ada
-    assert read(database, lambda rows: rows.user(THERE, "Ada")) is None
+    assert read(database, lambda rows: rows.find(User, HERE, "aDA")) == ada
+    assert read(database, lambda rows: rows.find(User, THERE, "Ada")) is None
 
 
 def test_users_come_in_pages_in_the_order_of_their_lower_case_names(database: SqlDatabase, ada: User) -> None:
     with database.write() as tx:
         for name in ("bob", "Cleo", "a-b", "a.b", "ab", "a_b"):
-            tx.identities.add_user(user(name))
-        tx.identities.add_user(user("abc", account=THERE))
+            tx.identities.add(user(name))
+        tx.identities.add(user("abc", account=THERE))
 
     def names(after: str, limit: int) -> object:
-        return read(database, lambda rows: [one.name for one in rows.users(HERE, "/", after, limit)])
+        return read(database, lambda rows: [one.name for one in rows.page(User, HERE, "/", after, limit)])
 
     assert names("", 10) == ["a-b", "a.b", "a_b", "ab", "Ada", "bob", "Cleo"]
     assert names("AB", 2) == ["Ada", "bob"]
-    assert read(database, lambda rows: rows.count_users(HERE)) == 7
+    assert read(database, lambda rows: rows.count(User, HERE)) == 7
 
 
 def test_a_path_is_a_prefix_in_its_own_case_and_not_a_pattern(database: SqlDatabase, ada: User) -> None:
     with database.write() as tx:
         for number, path in enumerate(("/ops/eu/", "/Ops/", "/o%s/", "/o_s/", "/o\\s/")):
-            tx.identities.add_user(user(f"u{number}", path))
+            tx.identities.add(user(f"u{number}", path))
 
     def paths(prefix: str) -> object:
-        return read(database, lambda rows: [one.path for one in rows.users(HERE, prefix, "", 10)])
+        return read(database, lambda rows: [one.path for one in rows.page(User, HERE, prefix, "", 10)])
 
     assert paths("/ops/") == ["/ops/", "/ops/eu/"]
     assert paths("/o%") == ["/o%s/"]
@@ -167,10 +167,11 @@ def test_managed_policies_are_attached_once(database: SqlDatabase, ada: User) ->
     with database.write() as tx:
         tx.identities.attach(ada.id, POLICY)
         tx.identities.attach(ada.id, POLICY)
-        assert tx.identities.policies(ada.id) == ([POLICY], [])
+        assert tx.identities.attached(ada.id) == [POLICY]
+        assert tx.identities.policies(ada.id) == [Held(POLICY, None)]
         assert tx.identities.detach(ada.id, POLICY)
         assert not tx.identities.detach(ada.id, POLICY)
-        assert tx.identities.policies(ada.id) == ([], [])
+        assert tx.identities.policies(ada.id) == []
 
 
 def test_inline_policies_are_replaced_by_name_whatever_its_case(database: SqlDatabase, ada: User) -> None:
@@ -180,7 +181,7 @@ def test_inline_policies_are_replaced_by_name_whatever_its_case(database: SqlDat
         tx.identities.put_inline(ada.id, "B", "3")
         assert tx.identities.inline(ada.id) == {"A": "2", "B": "3"}
         assert list(tx.identities.inline(ada.id)) == ["A", "B"]
-        assert tx.identities.policies(ada.id) == ([], ["2", "3"])
+        assert tx.identities.policies(ada.id) == [Held("A", "2"), Held("B", "3")]
         assert tx.identities.remove_inline(ada.id, "b")
         assert not tx.identities.remove_inline(ada.id, "b")
 
@@ -190,7 +191,7 @@ def test_a_user_takes_everything_of_its_own_along(database: SqlDatabase, ada: Us
         tx.identities.add_key(key(ada, "AKIA1"))
         tx.identities.attach(ada.id, POLICY)
         tx.identities.put_inline(ada.id, "b", "1")
-        tx.identities.remove_user(ada)
+        tx.identities.remove(ada)
 
-    assert read(database, lambda rows: (rows.user(HERE, "Ada"), rows.key("AKIA1"))) == (None, None)
-    assert read(database, lambda rows: rows.policies(ada.id)) == ([], [])
+    assert read(database, lambda rows: (rows.find(User, HERE, "Ada"), rows.key("AKIA1"))) == (None, None)
+    assert read(database, lambda rows: rows.policies(ada.id)) == []

@@ -195,9 +195,8 @@ def test_a_marker_of_nobodys_is_refused(ask: Ask, marker: str) -> None:
 @pytest.mark.parametrize(
     ("operation", "given"),
     [
-        ("CreateUser", {"UserName": "ada", "PermissionsBoundary": READ_ONLY}),
-        ("CreateUser", {"UserName": "ada", "Tags": [{"Key": "a", "Value": "b"}]}),
-        ("ListPolicies", {"OnlyAttached": True}),
+        ("CreateRole", {"RoleName": "ci", "AssumeRolePolicyDocument": "{}", "MaxSigninSessionDuration": 3600}),
+        ("UpdateRole", {"RoleName": "ci", "ResetMaxSigninSessionDuration": True}),
     ],
 )
 def test_what_is_not_kept_is_refused_rather_than_ignored(ask: Ask, operation: str, given: dict[str, Any]) -> None:

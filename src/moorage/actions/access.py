@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 from moorage.core.access import AccessRequest, Names, Policies, Policy, decide, parse_policy, parse_resource_policy
 from moorage.core.calls import Call, Caller
 from moorage.core.errors import AccessDenied, CredentialsInvalid, MalformedPolicy
-from moorage.core.identities import User
+from moorage.core.identities import Held, User
 from moorage.core.managed_policies import managed_policy
 from moorage.core.names import AccountId, Registry, RepositoryName
 from moorage.core.settings import DEFAULTS, IN_SCOPE_OF_V1
@@ -44,6 +44,7 @@ class _Rights:
     user: User | None
     names: Names
     policies: tuple[Policy, ...]
+    boundary: Policy | None
     needs_context: bool
 
 
@@ -189,7 +190,9 @@ def _decide(
     of_resource = [policy for policy in (of_registry, repository.policy) if policy]
     needs_context = rights.needs_context or any(policy.needs_context for policy in of_resource)
     told = _context(call, user, {**context, **repository.tags}) if needs_context else _NO_CONTEXT
-    decision = decide(_question(rights.names, call, action, resource, told), Policies(rights.policies, of_resource))
+    decision = decide(
+        _question(rights.names, call, action, resource, told), Policies(rights.policies, of_resource, rights.boundary)
+    )
     if not decision.allowed:
         raise AccessDenied(user.arn, action, resource, decision.because)
 
@@ -201,13 +204,23 @@ def _question(names: Names, call: Call, action: str, resource: str, context: Con
 def _read_rights(tx: Transaction, caller: Caller) -> _Rights:
     key = tx.identities.key(caller.access_key_id)
     if key is None or not key.active or (key.user.id, key.user.account) != (caller.user_id, caller.account):
-        return _Rights(None, Names("", AccountId("")), (), needs_context=False)
-    attached, inline = tx.identities.policies(key.user.id)
-    managed = (managed_policy(arn) for arn in attached)
+        return _Rights(None, Names("", AccountId("")), (), None, needs_context=False)
+    bound = tx.identities.boundary(key.user.id)
+    # What bounds and cannot be read lets nothing through.
+    boundary = (_policy(bound) or _DENY_ALL) if bound else None
     # A managed policy that this release does not know grants nothing here; those of AWS only ever allow.
-    policies = tuple(known.policy for known in managed if known) + tuple(_compiled(text) for text in inline)
+    policies = tuple(policy for held in tx.identities.policies(key.user.id) if (policy := _policy(held)))
     names = Names(key.user.arn, key.user.account, key.user.id)
-    return _Rights(key.user, names, policies, any(policy.needs_context for policy in policies))
+    needs_context = any(policy.needs_context for policy in (*policies, boundary) if policy)
+    return _Rights(key.user, names, policies, boundary, needs_context)
+
+
+def _policy(held: Held) -> Policy | None:
+    """Return what a policy says, or None for a managed one that this release does not know."""
+    if held.text is not None:
+        return _compiled(held.text)
+    known = managed_policy(held.name)
+    return known.policy if known else None
 
 
 def _compiled(document: str) -> Policy:

@@ -91,10 +91,12 @@ class ResourcePolicies:
 
     def _kept(self, tx: Transaction, document: Document, kind: str) -> Document:
         """Return a document that names users and roles by their ids; those of accounts that are elsewhere by their ARNs."""
-        named = documents.identities_in(document)
-        ids = tx.identities.ids(list(named))
-        for arn, account in named.items():
-            if arn not in ids and tx.identities.version(account) is not None:
+        ids = {}
+        for arn, (named, account, name) in documents.identities_in(document).items():
+            identity = tx.identities.find(named, account, name)
+            if identity and identity.arn == arn:
+                ids[arn] = identity.id
+            elif tx.identities.version(account) is not None:
                 raise documents.invalid(kind)
         return documents.renamed(document, ids)
 
@@ -114,4 +116,5 @@ def _of_registry(tx: Transaction, call: Call) -> str:
 
 
 def _shown(tx: Transaction, kept: Document) -> str:
-    return documents.shown(documents.renamed(kept, tx.identities.arns(sorted(documents.ids_in(kept)))))
+    known = {unique: tx.identities.identity(unique) for unique in documents.ids_in(kept)}
+    return documents.shown(documents.renamed(kept, {unique: one.arn for unique, one in known.items() if one}))

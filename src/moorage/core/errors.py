@@ -726,3 +726,39 @@ class IdentityInvalid(IdentityError):
 
     def __str__(self) -> str:
         return self.reason
+
+
+@dataclass(eq=False)
+class IdentityInputInvalid(IdentityError):
+    """Values that each are well formed and that IAM refuses together; ``reason`` is its sentence."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+@dataclass(eq=False)
+class UnmodifiableEntity(IdentityError):
+    """A service-linked role, which only its service changes."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"Cannot perform the operation on the protected role '{self.name}' - this role is only modifiable by AWS"
+
+
+@dataclass(eq=False)
+class PolicyNotAttachable(IdentityError):
+    """The policy of a service-linked role, which no other role can have."""
+
+    def __str__(self) -> str:
+        return "Cannot attach a Service Role Policy to a Customer Role."
+
+
+@dataclass(eq=False)
+class PolicyOfAws(IdentityError):
+    """A managed policy of AWS's, which no account changes."""
+
+    def __str__(self) -> str:
+        return "Policy is outside your own account."

@@ -1,25 +1,88 @@
-"""Users and their access keys (IAM User Guide, "IAM identifiers")."""
+"""Users, groups and roles, and the access keys of users (IAM User Guide, "IAM identifiers")."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import ClassVar, NamedTuple
 
-from moorage.core.names import AccountId
+from moorage.core.names import AccountId, Region
+
+HOUR = 3_600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class User:
-    """An IAM user of one account; ``id`` is never given to another user, even of the same name."""
+class Identity:
+    """What policies hang on, in one account; ``id`` is never given to another one, even of the same name.
+
+    ``kind`` is how ARNs call what it is; ``prefix`` is what its ids begin with; ``noun`` is how operations call it.
+    """
+
+    kind: ClassVar[str]
+    prefix: ClassVar[str]
+    noun: ClassVar[str]
 
     account: AccountId
     name: str
     id: str
     path: str = "/"
     created_at: datetime
+    boundary: str | None = None
 
     @property
     def arn(self) -> str:
-        """The user's ARN."""
-        return f"arn:aws:iam::{self.account}:user{self.path}{self.name}"
+        """Its ARN."""
+        return f"arn:aws:iam::{self.account}:{self.kind}{self.path}{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User(Identity):
+    """An IAM user. ``boundary`` is the ARN of the policy that bounds what it may do."""
+
+    kind = "user"
+    prefix = "AIDA"
+    noun = "User"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group(Identity):
+    """Users with policies in common; nobody calls as a group, and none has a boundary."""
+
+    kind = "group"
+    prefix = "AGPA"
+    noun = "Group"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Role(Identity):
+    """What whoever ``trust`` names may become for a while, ``max_session`` seconds at most."""
+
+    kind = "role"
+    prefix = "AROA"
+    noun = "Role"
+
+    trust: str
+    description: str = ""
+    max_session: int = HOUR
+    used_at: datetime | None = None
+    used_in: Region | None = None
+
+    @property
+    def of_a_service(self) -> bool:
+        """Tell whether it is a service-linked role, which only its service changes."""
+        return self.path.startswith("/aws-service-role/")
+
+
+KINDS: tuple[type[Identity], ...] = (User, Group, Role)
+
+
+class Held(NamedTuple):
+    """A policy that an identity has: the ARN of a managed one or the name of an inline one.
+
+    ``text`` is None for one of AWS's own; ``through`` is the group that a user has it from.
+    """
+
+    name: str
+    text: str | None
+    through: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

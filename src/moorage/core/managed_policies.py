@@ -1,17 +1,69 @@
-"""AWS's own managed policies for Amazon ECR, and the one for administrators (AWS Managed Policy Reference Guide).
+"""Managed policies: those of accounts' own, and AWS's for Amazon ECR, Amazon ECS and administrators.
 
-They are data that ships with Moorage, the same in every account, and nobody changes them. The three policies of ECR's
-service-linked roles are not among them: they can be attached to no user.
+AWS's are data that ships with Moorage, the same in every account, and nobody changes them. Source: AWS Managed Policy
+Reference Guide; IAM User Guide, "Managed policies and inline policies".
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from typing import NamedTuple
 
+from moorage.core.managed_documents import (
+    ECS_FULL,
+    ECS_TASK_EXECUTION,
+    PULL_THROUGH_ROLE,
+    REPLICATION_ROLE,
+    TEMPLATE_ROLE,
+)
+from moorage.core.names import AccountId
 from moorage.core.policies import Policy, parse_policy
 
-_PREFIX = "arn:aws:iam::aws:policy/"
+_SERVICE_LINKED = "/aws-service-role/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnPolicy:
+    """A managed policy of an account's own. ``default`` is the number of the version in force, ``last`` the highest given."""
+
+    account: AccountId
+    name: str
+    id: str
+    path: str = "/"
+    description: str = ""
+    created_at: datetime
+    updated_at: datetime
+    default: int = 1
+    last: int = 1
+
+    @property
+    def arn(self) -> str:
+        """The policy's ARN."""
+        return f"arn:aws:iam::{self.account}:policy{self.path}{self.name}"
+
+    @property
+    def version(self) -> str:
+        """The id of the version in force."""
+        return f"v{self.default}"
+
+    @property
+    def attachable(self) -> bool:
+        """Tell whether it can be attached."""
+        return True
+
+
+class PolicyVersion(NamedTuple):
+    """One version of a managed policy of one's own."""
+
+    number: int
+    document: str
+    created_at: datetime
+
+    @property
+    def id(self) -> str:
+        """How operations call it."""
+        return f"v{self.number}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +82,12 @@ class ManagedPolicy:
     @property
     def arn(self) -> str:
         """The policy's ARN."""
-        return _PREFIX + self.name
+        return f"arn:aws:iam::aws:policy{self.path}{self.name}"
+
+    @property
+    def attachable(self) -> bool:
+        """Tell whether it can be attached, as those of service-linked roles cannot."""
+        return self.path != _SERVICE_LINKED
 
     @property
     def policy(self) -> Policy:
@@ -175,8 +232,8 @@ _ALL = (
         id="ANPAMOORAGEPULLONLYA2",
         description="Allows pulling images from Amazon ECR repositories.",
         version="v1",
-        created_at=_day(2024, 10, 10, 0, 0),
-        updated_at=_day(2024, 10, 10, 0, 0),
+        created_at=_day(2024, 10, 4, 16, 58),
+        updated_at=_day(2024, 10, 4, 16, 58),
         document=_allowing(_PULL),
     ),
     ManagedPolicy(
@@ -188,7 +245,59 @@ _ALL = (
         updated_at=_day(2019, 12, 10, 20, 56),
         document=_allowing(_READ),
     ),
+    # AWS does not publish the ids of the policies below that say MOORAGE; these are stable, which is what clients want of them.
+    ManagedPolicy(
+        name="AmazonECSTaskExecutionRolePolicy",
+        id="ANPAJG4T4G4PV56DE72PY",
+        description="Provides access to other AWS service resources that are required to run Amazon ECS tasks",
+        version="v1",
+        created_at=_day(2017, 11, 16, 18, 48),
+        updated_at=_day(2017, 11, 16, 18, 48),
+        document=ECS_TASK_EXECUTION,
+        path="/service-role/",
+    ),
+    ManagedPolicy(
+        name="AmazonECS_FullAccess",
+        id="ANPAMOORAGEECSFULLACC",
+        description="Provides administrative access to Amazon ECS resources and enables ECS features through access to other AWS service resources, including VPCs, Auto Scaling groups, and CloudFormation stacks.",
+        version="v22",
+        created_at=_day(2017, 11, 7, 21, 36),
+        updated_at=_day(2026, 9, 2, 14, 47),
+        document=ECS_FULL,
+    ),
+    ManagedPolicy(
+        name="AWSECRPullThroughCache_ServiceRolePolicy",
+        id="ANPAMOORAGECACHEROLEA",
+        description="Allows access to AWS Services and Resources used or managed by AWS ECR pull through cache",
+        version="v4",
+        created_at=_day(2021, 11, 26, 21, 51),
+        updated_at=_day(2026, 5, 12, 18, 12),
+        document=PULL_THROUGH_ROLE,
+        path=_SERVICE_LINKED,
+    ),
+    ManagedPolicy(
+        name="ECRReplicationServiceRolePolicy",
+        id="ANPAMOORAGEREPLICATEA",
+        description="Allows access to AWS Services and Resources used or managed by ECR Replication",
+        version="v1",
+        created_at=_day(2020, 12, 4, 22, 11),
+        updated_at=_day(2020, 12, 4, 22, 11),
+        document=REPLICATION_ROLE,
+        path=_SERVICE_LINKED,
+    ),
+    ManagedPolicy(
+        name="ECRTemplateServiceRolePolicy",
+        id="ANPAMOORAGETEMPLATEAA",
+        description="Allows access to AWS Services and Resources used or managed by ECR repository creation templates",
+        version="v1",
+        created_at=_day(2024, 6, 19, 23, 11),
+        updated_at=_day(2024, 6, 19, 23, 11),
+        document=TEMPLATE_ROLE,
+        path=_SERVICE_LINKED,
+    ),
 )
 
-MANAGED_POLICIES: Mapping[str, ManagedPolicy] = {policy.arn: policy for policy in _ALL}
+MANAGED_POLICIES: Mapping[str, ManagedPolicy] = {
+    policy.arn: policy for policy in sorted(_ALL, key=lambda policy: policy.name)
+}
 """By ARN, in the order of their names."""

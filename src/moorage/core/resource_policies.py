@@ -12,6 +12,7 @@ from typing import Any
 
 from moorage.core.access import AccessRequest, Policies, decide
 from moorage.core.errors import InvalidParameter, MalformedPolicy
+from moorage.core.identities import Role, User
 from moorage.core.names import AccountId
 from moorage.core.policies import Policy, condition_value, parse_resource_policy
 
@@ -30,7 +31,7 @@ _STATEMENT = (
 _PARAMETER = "PolicyText"
 
 _account = re.compile(r"[0-9]{12}", re.ASCII)
-_identity = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):(?:user|role)/.+", re.ASCII)
+_identity = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):(user|role)/(?:.+/)?([^/]+)", re.ASCII)
 _unique_id = re.compile(r"(?:AIDA|AROA)[A-Z0-9]+", re.ASCII)
 
 Document = dict[str, Any]
@@ -72,9 +73,14 @@ def shown(document: Document) -> str:
     return _pretty(document, 0)
 
 
-def identities_in(document: Document) -> dict[str, AccountId]:
-    """Return the ARNs of users and roles that a document names, with their accounts."""
-    return {one: AccountId(found[1]) for one in _principals(document) if (found := _identity.fullmatch(one))}
+def identities_in(document: Document) -> dict[str, tuple[type[User | Role], AccountId, str]]:
+    """Return the ARNs of users and roles that a document names, each with what it is, its account and its name."""
+    kinds: dict[str, type[User | Role]] = {User.kind: User, Role.kind: Role}
+    return {
+        one: (kinds[found[2]], AccountId(found[1]), found[3])
+        for one in _principals(document)
+        if (found := _identity.fullmatch(one))
+    }
 
 
 def ids_in(document: Document) -> set[str]:

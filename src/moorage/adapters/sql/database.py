@@ -20,6 +20,7 @@ from moorage.adapters.sql.identities import SqlIdentityRows
 from moorage.adapters.sql.images import SqlImageRows
 from moorage.adapters.sql.inspection import SqlInspectionRows
 from moorage.adapters.sql.layers import SqlLayerRows, SqlUploadRows
+from moorage.adapters.sql.policies import SqlPolicyRows
 from moorage.adapters.sql.repositories import SqlRepositoryRows, upsert
 from moorage.adapters.sql.resource_policies import SqlResourcePolicyRows
 from moorage.adapters.sql.schema import secrets
@@ -76,6 +77,11 @@ class SqlTransaction:
     def identities(self) -> SqlIdentityRows:
         """Identities."""
         return SqlIdentityRows(self.connection)
+
+    @cached_property
+    def policies(self) -> SqlPolicyRows:
+        """Managed policies of accounts' own."""
+        return SqlPolicyRows(self.connection)
 
 
 class SqlDatabase:

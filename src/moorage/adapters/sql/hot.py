@@ -17,7 +17,7 @@ from sqlalchemy.dialects.sqlite import dialect
 
 from moorage.adapters.sql.database import BUSY_SECONDS, SqlDatabase
 from moorage.adapters.sql.resource_policies import identity_version, registry_version
-from moorage.adapters.sql.schema import access_keys, contents, images, layers, repositories, tags, users
+from moorage.adapters.sql.schema import access_keys, contents, images, layers, principals, repositories, tags
 from moorage.adapters.sql.times import to_moment
 from moorage.core.digests import Digest, parse_digest
 from moorage.core.identities import AccessKey, User
@@ -47,8 +47,9 @@ _layer = (
 )
 _key = (
     select(access_keys.c.secret, access_keys.c.active, access_keys.c.created_at)
-    .add_columns(users.c.account, users.c.name, users.c.id, users.c.path, users.c.created_at)
-    .join_from(access_keys, users)
+    .add_columns(principals.c.account, principals.c.name, principals.c.id, principals.c.path, principals.c.created_at)
+    .add_columns(principals.c.boundary)
+    .join_from(access_keys, principals)
     .where(access_keys.c.id == bindparam("key"))
 )
 
@@ -86,8 +87,10 @@ class SqlHotReads:
         row = self._row(_key, {"key": key_id})
         if row is None:
             return None
-        secret, active, made_at, account, name, user_id, path, created_at = row
-        user = User(account=account, name=name, id=user_id, path=path, created_at=to_moment(created_at))
+        secret, active, made_at, account, name, user_id, path, created_at, boundary = row
+        user = User(
+            account=account, name=name, id=user_id, path=path, created_at=to_moment(created_at), boundary=boundary
+        )
         return AccessKey(id=key_id, secret=secret, user=user, active=bool(active), created_at=to_moment(made_at))
 
     def close(self) -> None:

@@ -1,17 +1,19 @@
-"""Rows of accounts, users, access keys and policies."""
+"""Rows of accounts, users, groups, roles and access keys."""
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, tuple_, update
+from sqlalchemy import Row, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from moorage.adapters.sql.grants import SqlGrantRows
 from moorage.adapters.sql.repositories import upsert
-from moorage.adapters.sql.schema import access_keys, accounts, attached_policies, inline_policies, users
+from moorage.adapters.sql.schema import access_keys, accounts, group_members, principals
 from moorage.adapters.sql.times import to_moment, to_seconds
-from moorage.core.identities import AccessKey, User
-from moorage.core.names import AccountId
+from moorage.core.identities import KINDS, AccessKey, Group, Identity, Role, User
+from moorage.core.names import AccountId, Region
+
+I = TypeVar("I", bound=Identity)  # noqa: E741 - an identity of one kind
 
 _version = select(accounts.c.identity_version).where(accounts.c.id == bindparam("account"))
 _lock = (
@@ -23,62 +25,55 @@ _any_account = select(accounts.c.id).limit(1)
 _alias = select(accounts.c.alias).where(accounts.c.id == bindparam("account"))
 _set_alias = update(accounts).where(accounts.c.id == bindparam("account")).values(alias=bindparam("new_alias"))
 
-_user_columns = (
-    users.c.account,
-    users.c.name,
-    users.c.id.label("user_id"),
-    users.c.path,
-    users.c.created_at.label("user_created_at"),
-)
-_user = select(*_user_columns).where(users.c.account == bindparam("account"), users.c.name_key == bindparam("name_key"))
-_users = (
-    select(*_user_columns)
+_of_kind = (principals.c.account == bindparam("account"), principals.c.kind == bindparam("kind"))
+_find = select(principals).where(*_of_kind, principals.c.name_key == bindparam("name_key"))
+_identity = select(principals).where(principals.c.id == bindparam("of"))
+_page = (
+    select(principals)
     .where(
-        users.c.account == bindparam("account"),
-        users.c.name_key > bindparam("after"),
+        *_of_kind,
+        principals.c.name_key > bindparam("after"),
         # Not LIKE: SQLite's knows no case, paths do; and a path may hold its wildcards.
-        func.substr(users.c.path, 1, bindparam("length")) == bindparam("path"),
+        func.substr(principals.c.path, 1, bindparam("length")) == bindparam("path"),
     )
-    .order_by(users.c.name_key)
+    .order_by(principals.c.name_key)
     .limit(bindparam("count"))
 )
-_users_named = select(*_user_columns).where(
-    tuple_(users.c.account, users.c.name_key).in_(bindparam("wanted", expanding=True))
+_count = select(func.count()).select_from(principals).where(*_of_kind)
+_update = update(principals).where(principals.c.id == bindparam("of"))
+_remove = delete(principals).where(principals.c.id == bindparam("of"))
+_trusting = select(principals).where(
+    principals.c.kind == Role.kind, func.replace(principals.c.trust, bindparam("arn"), "") != principals.c.trust
 )
-_users_of_ids = select(*_user_columns).where(users.c.id.in_(bindparam("ids", expanding=True)))
-_count_users = select(func.count()).select_from(users).where(users.c.account == bindparam("account"))
-_remove_user = delete(users).where(users.c.id == bindparam("user_id"))
 
-_key_columns = (access_keys.c.id, access_keys.c.secret, access_keys.c.active, access_keys.c.created_at)
-_keys = select(*_key_columns, *_user_columns).join(users, users.c.id == access_keys.c.user_id)
+_members = (
+    select(principals)
+    .join(group_members, group_members.c.user_id == principals.c.id)
+    .where(group_members.c.group_id == bindparam("of"), principals.c.name_key > bindparam("after"))
+    .order_by(principals.c.name_key)
+    .limit(bindparam("count"))
+)
+_groups = (
+    select(principals)
+    .join(group_members, group_members.c.group_id == principals.c.id)
+    .where(group_members.c.user_id == bindparam("of"))
+    .order_by(principals.c.name_key)
+)
+_leave = delete(group_members).where(
+    group_members.c.group_id == bindparam("group"), group_members.c.user_id == bindparam("user")
+)
+
+_keys = select(
+    *(access_keys.c[name].label(f"key_{name}") for name in ("id", "secret", "active", "created_at")), principals
+).join(principals, principals.c.id == access_keys.c.user_id)
 _key = _keys.where(access_keys.c.id == bindparam("key_id"))
-_keys_of_user = _keys.where(users.c.id == bindparam("user")).order_by(access_keys.c.created_at, access_keys.c.id)
+_keys_of_user = _keys.where(principals.c.id == bindparam("of")).order_by(access_keys.c.created_at, access_keys.c.id)
 _set_key = update(access_keys).where(access_keys.c.id == bindparam("key_id")).values(active=bindparam("is_active"))
 _remove_key = delete(access_keys).where(access_keys.c.id == bindparam("key_id"))
 
-_attached = (
-    select(attached_policies.c.policy_arn)
-    .where(attached_policies.c.user_id == bindparam("user"))
-    .order_by(attached_policies.c.policy_arn)
-)
-_detach = delete(attached_policies).where(
-    attached_policies.c.user_id == bindparam("user"), attached_policies.c.policy_arn == bindparam("arn")
-)
-_inline = (
-    select(inline_policies.c.name, inline_policies.c.document)
-    .where(inline_policies.c.user_id == bindparam("user"))
-    .order_by(inline_policies.c.name_key)
-)
-_remove_inline = delete(inline_policies).where(
-    inline_policies.c.user_id == bindparam("user"), inline_policies.c.name_key == bindparam("key")
-)
 
-
-class SqlIdentityRows:
+class SqlIdentityRows(SqlGrantRows):
     """The port IdentityRows."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
 
     def version(self, account: AccountId) -> int | None:
         """Return the number of the account's last change of identities; None where there is no such account."""
@@ -87,16 +82,6 @@ class SqlIdentityRows:
     def lock(self, account: AccountId) -> None:
         """Keep every other change of the account's identities out, and count this one."""
         self._connection.execute(_lock, {"account": account})
-
-    def key(self, key_id: str) -> AccessKey | None:
-        """Return an access key with its user."""
-        row = self._connection.execute(_key, {"key_id": key_id}).one_or_none()
-        return _to_key(row) if row else None
-
-    def policies(self, user_id: str) -> tuple[list[str], list[str]]:
-        """Return the ARNs of the attached managed policies and the texts of the inline policies of a user."""
-        attached = self._connection.execute(_attached, {"user": user_id}).scalars().all()
-        return list(attached), list(self.inline(user_id).values())
 
     def add_account(self, account: AccountId, at: datetime) -> bool:
         """Store an account; False where it exists."""
@@ -122,51 +107,66 @@ class SqlIdentityRows:
             return False
         return True
 
-    def user(self, account: AccountId, name: str) -> User | None:
-        """Return a user; names that differ only in case are one."""
-        row = self._connection.execute(_user, {"account": account, "name_key": name.lower()}).one_or_none()
-        return _to_user(row) if row else None
+    # --- users, groups and roles -----------------------------------------------------------------------------------
 
-    def users(self, account: AccountId, path: str, after: str, limit: int) -> list[User]:
-        """Return up to ``limit`` users under a path in the order of their lower-case names, those after ``after``."""
-        given = {"account": account, "path": path, "length": len(path), "after": after.lower(), "count": limit}
-        return [_to_user(row) for row in self._connection.execute(_users, given)]
+    def find(self, kind: type[I], account: AccountId, name: str) -> I | None:
+        """Return an identity of a kind; names that differ only in case are one."""
+        given = {"account": account, "kind": kind.kind, "name_key": name.lower()}
+        row = self._connection.execute(_find, given).one_or_none()
+        return _to(kind, row) if row else None
 
-    def count_users(self, account: AccountId) -> int:
-        """Return how many users the account has."""
-        return self._connection.execute(_count_users, {"account": account}).scalar_one()
+    def identity(self, identity_id: str) -> Identity | None:
+        """Return whatever has that id."""
+        row = self._connection.execute(_identity, {"of": identity_id}).one_or_none()
+        return to_identity(row) if row else None
 
-    def ids(self, arns: Sequence[str]) -> dict[str, str]:
-        """Return the unique ids of those of the ARNs that are of users here."""
-        wanted = [(arn.split(":")[4], arn.rpartition("/")[2].lower()) for arn in arns]
-        found = self._connection.execute(_users_named, {"wanted": wanted}) if wanted else ()
-        ids = {user.arn: user.id for user in map(_to_user, found)}
-        return {arn: ids[arn] for arn in arns if arn in ids}
+    def page(self, kind: type[I], account: AccountId, path: str, after: str, limit: int) -> list[I]:
+        """Return up to ``limit`` identities of a kind under a path in the order of their lower-case names, those after ``after``."""
+        given = {"account": account, "kind": kind.kind, "path": path, "length": len(path)}
+        rows = self._connection.execute(_page, {**given, "after": after.lower(), "count": limit})
+        return [_to(kind, row) for row in rows]
 
-    def arns(self, ids: Sequence[str]) -> dict[str, str]:
-        """Return the ARNs of those of the unique ids that are of users here."""
-        found = self._connection.execute(_users_of_ids, {"ids": list(ids)}) if ids else ()
-        return {user.id: user.arn for user in map(_to_user, found)}
+    def count(self, kind: type[I], account: AccountId) -> int:
+        """Return how many identities of a kind the account has."""
+        return self._connection.execute(_count, {"account": account, "kind": kind.kind}).scalar_one()
 
-    def add_user(self, user: User) -> None:
-        """Store a user."""
+    def add(self, identity: Identity) -> None:
+        """Store an identity."""
         values = {
-            "account": user.account,
-            "name_key": user.name.lower(),
-            "name": user.name,
-            "id": user.id,
-            "path": user.path,
-            "created_at": to_seconds(user.created_at),
+            "id": identity.id,
+            "account": identity.account,
+            "kind": identity.kind,
+            "created_at": to_seconds(identity.created_at),
+            **_changing(identity),
         }
-        self._connection.execute(insert(users), values)
+        self._connection.execute(insert(principals), values)
 
-    def remove_user(self, user: User) -> None:
-        """Forget a user."""
-        self._connection.execute(_remove_user, {"user_id": user.id})
+    def update(self, identity: Identity) -> None:
+        """Store what an identity of that id is like now, but for when a role was used."""
+        self._connection.execute(_update.values(**_changing(identity)), {"of": identity.id})
+
+    def remove(self, identity: Identity) -> None:
+        """Forget an identity with everything that is its own."""
+        self._connection.execute(_remove, {"of": identity.id})
+
+    def note_use(self, role_id: str, at: datetime, region: Region) -> None:
+        """Note when and where a role was last used."""
+        self._connection.execute(_update.values(used_at=to_seconds(at), used_in=region), {"of": role_id})
+
+    def trusting(self, arn: str) -> list[Role]:
+        """Return the roles, of whatever account, whose trust policies have that text in them."""
+        return [_to(Role, row) for row in self._connection.execute(_trusting, {"arn": arn})]
+
+    # --- access keys -----------------------------------------------------------------------------------------------
+
+    def key(self, key_id: str) -> AccessKey | None:
+        """Return an access key with its user."""
+        row = self._connection.execute(_key, {"key_id": key_id}).one_or_none()
+        return _to_key(row) if row else None
 
     def keys(self, user_id: str) -> list[AccessKey]:
         """Return a user's access keys, oldest first."""
-        return [_to_key(row) for row in self._connection.execute(_keys_of_user, {"user": user_id})]
+        return [_to_key(row) for row in self._connection.execute(_keys_of_user, {"of": user_id})]
 
     def add_key(self, key: AccessKey) -> None:
         """Store an access key."""
@@ -187,48 +187,77 @@ class SqlIdentityRows:
         """Forget an access key."""
         self._connection.execute(_remove_key, {"key_id": key_id})
 
-    def attach(self, user_id: str, policy_arn: str) -> None:
-        """Attach a managed policy; attaching it again changes nothing."""
-        values = {"user_id": user_id, "policy_arn": policy_arn}
-        self._connection.execute(upsert(self._connection, attached_policies).values(**values).on_conflict_do_nothing())
+    # --- groups ----------------------------------------------------------------------------------------------------
 
-    def detach(self, user_id: str, policy_arn: str) -> bool:
-        """Detach a managed policy; False where it was not attached."""
-        return self._connection.execute(_detach, {"user": user_id, "arn": policy_arn}).rowcount > 0
+    def join(self, group: Group, user: User) -> None:
+        """Make a user a member; making it one again changes nothing."""
+        values = {"group_id": group.id, "user_id": user.id}
+        self._connection.execute(upsert(self._connection, group_members).values(**values).on_conflict_do_nothing())
 
-    def inline(self, user_id: str) -> dict[str, str]:
-        """Return the inline policies, name to text, in the order of their names."""
-        return {row.name: row.document for row in self._connection.execute(_inline, {"user": user_id})}
+    def leave(self, group: Group, user: User) -> bool:
+        """End a membership; False where there was none."""
+        return self._connection.execute(_leave, {"group": group.id, "user": user.id}).rowcount > 0
 
-    def put_inline(self, user_id: str, name: str, document: str) -> None:
-        """Store an inline policy."""
-        values = {"user_id": user_id, "name_key": name.lower(), "name": name, "document": document}
-        put = upsert(self._connection, inline_policies).values(**values)
-        on = [inline_policies.c.user_id, inline_policies.c.name_key]
-        self._connection.execute(
-            put.on_conflict_do_update(index_elements=on, set_={"name": name, "document": document})
-        )
+    def members(self, group_id: str, after: str, limit: int) -> list[User]:
+        """Return up to ``limit`` members in the order of their lower-case names, those after ``after``."""
+        given = {"of": group_id, "after": after.lower(), "count": limit}
+        return [_to(User, row) for row in self._connection.execute(_members, given)]
 
-    def remove_inline(self, user_id: str, name: str) -> bool:
-        """Remove an inline policy; False where there was none."""
-        return self._connection.execute(_remove_inline, {"user": user_id, "key": name.lower()}).rowcount > 0
+    def groups_of(self, user_id: str) -> list[Group]:
+        """Return the groups of a user in the order of their lower-case names."""
+        return [_to(Group, row) for row in self._connection.execute(_groups, {"of": user_id})]
 
 
-def _to_user(row: Row[*tuple[Any, ...]]) -> User:
-    return User(
-        account=AccountId(row.account),
-        name=row.name,
-        id=row.user_id,
-        path=row.path,
-        created_at=to_moment(row.user_created_at),
-    )
+_CLASSES = {kind.kind: kind for kind in KINDS}
+
+
+def to_identity(row: Row[*tuple[Any, ...]]) -> Identity:
+    """Return the identity that a row of ``principals`` is."""
+    return _to(_CLASSES[row.kind], row)
+
+
+def _to(kind: type[I], row: Row[*tuple[Any, ...]]) -> I:
+    values: dict[str, Any] = {
+        "account": AccountId(row.account),
+        "name": row.name,
+        "id": row.id,
+        "path": row.path,
+        "created_at": to_moment(row.created_at),
+        "boundary": row.boundary,
+    }
+    if issubclass(kind, Role):
+        values |= {
+            "trust": row.trust,
+            "description": row.description,
+            "max_session": row.max_session,
+            "used_at": None if row.used_at is None else to_moment(row.used_at),
+            "used_in": row.used_in,
+        }
+    return kind(**values)
+
+
+def _changing(identity: Identity) -> dict[str, Any]:
+    """Return the columns that can change."""
+    values: dict[str, Any] = {
+        "name_key": identity.name.lower(),
+        "name": identity.name,
+        "path": identity.path,
+        "boundary": identity.boundary,
+    }
+    if isinstance(identity, Role):
+        values |= {
+            "trust": identity.trust,
+            "description": identity.description,
+            "max_session": identity.max_session,
+        }
+    return values
 
 
 def _to_key(row: Row[*tuple[Any, ...]]) -> AccessKey:
     return AccessKey(
-        id=row.id,
-        secret=row.secret,
-        user=_to_user(row),
-        active=row.active,
-        created_at=to_moment(row.created_at),
+        id=row.key_id,
+        secret=row.key_secret,
+        user=_to(User, row),
+        active=row.key_active,
+        created_at=to_moment(row.key_created_at),
     )

@@ -59,16 +59,42 @@ accounts = Table(
     Column("identity_version", BigInteger, nullable=False),
 )
 
-users = Table(
-    "users",
+# Users, groups and roles.
+principals = Table(
+    "principals",
     metadata,
-    Column("account", String(12), _owner("accounts.id"), primary_key=True),
+    Column("id", String(64), primary_key=True),
+    Column("account", String(12), _owner("accounts.id"), nullable=False),
+    Column("kind", String(8), nullable=False),
     # Names that differ only in case are one name to IAM.
-    Column("name_key", _ordered(64), primary_key=True),
-    Column("name", String(64), nullable=False),
-    Column("id", String(64), nullable=False, unique=True),
+    Column("name_key", _ordered(128), nullable=False),
+    Column("name", String(128), nullable=False),
     Column("path", String(512), nullable=False),
     Column("created_at", Double, nullable=False),
+    # The ARN of the policy that bounds a user or a role.
+    Column("boundary", String(2048), index=True),
+    # Of roles alone.
+    Column("trust", Text),
+    Column("description", String(1000)),
+    Column("max_session", Integer),
+    Column("used_at", Double),
+    Column("used_in", String(32)),
+    UniqueConstraint("account", "kind", "name_key"),
+)
+
+group_members = Table(
+    "group_members",
+    metadata,
+    Column("group_id", String(64), _owner("principals.id"), primary_key=True),
+    Column("user_id", String(64), _owner("principals.id"), primary_key=True, index=True),
+)
+
+principal_tags = Table(
+    "principal_tags",
+    metadata,
+    Column("principal_id", String(64), _owner("principals.id"), primary_key=True),
+    Column("key", _ordered(128), primary_key=True),
+    Column("value", String(256), nullable=False),
 )
 
 access_keys = Table(
@@ -76,7 +102,7 @@ access_keys = Table(
     metadata,
     Column("id", String(128), primary_key=True),
     Column("secret", String(128), nullable=False),
-    Column("user_id", String(64), _owner("users.id"), nullable=False, index=True),
+    Column("user_id", String(64), _owner("principals.id"), nullable=False, index=True),
     Column("active", Boolean, nullable=False),
     Column("created_at", Double, nullable=False),
 )
@@ -84,17 +110,54 @@ access_keys = Table(
 attached_policies = Table(
     "attached_policies",
     metadata,
-    Column("user_id", String(64), _owner("users.id"), primary_key=True),
-    Column("policy_arn", String(2048), primary_key=True),
+    Column("principal_id", String(64), _owner("principals.id"), primary_key=True),
+    # Of AWS's own policies there are no rows, so this refers to none.
+    Column("policy_arn", String(2048), primary_key=True, index=True),
 )
 
 inline_policies = Table(
     "inline_policies",
     metadata,
-    Column("user_id", String(64), _owner("users.id"), primary_key=True),
+    Column("principal_id", String(64), _owner("principals.id"), primary_key=True),
     Column("name_key", _ordered(128), primary_key=True),
     Column("name", String(128), nullable=False),
     Column("document", Text, nullable=False),
+)
+
+# Managed policies of an account's own.
+policies = Table(
+    "policies",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("account", String(12), _owner("accounts.id"), nullable=False),
+    Column("name_key", _ordered(128), nullable=False),
+    Column("name", String(128), nullable=False),
+    Column("path", String(512), nullable=False),
+    Column("arn", String(2048), nullable=False, unique=True),
+    Column("description", String(1000), nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    Column("default_version", Integer, nullable=False),
+    # Numbers of versions are not given twice.
+    Column("last_version", Integer, nullable=False),
+    UniqueConstraint("account", "name_key"),
+)
+
+policy_versions = Table(
+    "policy_versions",
+    metadata,
+    Column("policy_id", String(64), _owner("policies.id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("document", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+
+policy_tags = Table(
+    "policy_tags",
+    metadata,
+    Column("policy_id", String(64), _owner("policies.id"), primary_key=True),
+    Column("key", _ordered(128), primary_key=True),
+    Column("value", String(256), nullable=False),
 )
 
 registries = Table(

@@ -158,4 +158,8 @@ AWS_ERRORS: dict[type[e.Refused], AwsError] = {
     e.IdentityLimitExceeded: AwsError("LimitExceeded", 409),
     e.MalformedPolicy: AwsError("MalformedPolicyDocument", 400),
     e.IdentityInvalid: AwsError("ValidationError", 400),
+    e.IdentityInputInvalid: AwsError("InvalidInput", 400),
+    e.UnmodifiableEntity: AwsError("UnmodifiableEntity", 400),
+    e.PolicyNotAttachable: AwsError("PolicyNotAttachable", 400),
+    e.PolicyOfAws: AwsError("AccessDenied", 403),
 }

@@ -7,12 +7,14 @@ from typing import NamedTuple, Protocol
 
 from moorage.core.collection import Unused
 from moorage.core.digests import SHA256, Algorithm, Digest
-from moorage.core.identities import AccessKey, User
+from moorage.core.identities import AccessKey
 from moorage.core.images import Image, Served, Shelf, TagStatus
 from moorage.core.manifests import Manifest
 from moorage.core.names import AccountId, Registry, RepositoryName, Tag, UploadId
 from moorage.core.repositories import Repository
 from moorage.core.uploads import Layer, Upload
+from moorage.ports.identities import IdentityRows as IdentityRows
+from moorage.ports.policies import PolicyRows as PolicyRows
 
 
 class RepositoryRows(Protocol):
@@ -245,82 +247,6 @@ class ResourcePolicyRows(Protocol):
         """Store the policy of a registry in place of what there was; None removes it. The registry is locked."""
 
 
-class IdentityRows(Protocol):
-    """Accounts, users, access keys and policies."""
-
-    def version(self, account: AccountId) -> int | None:
-        """Return the number of the account's last change of identities; None where there is no such account."""
-
-    def lock(self, account: AccountId) -> None:
-        """Keep every other change of the account's identities out, and count this one."""
-
-    def key(self, key_id: str) -> AccessKey | None:
-        """Return an access key with its user."""
-
-    def policies(self, user_id: str) -> tuple[list[str], list[str]]:
-        """Return the ARNs of the attached managed policies and the texts of the inline policies of a user."""
-
-    def add_account(self, account: AccountId, at: datetime) -> bool:
-        """Store an account; False where it exists."""
-
-    def has_accounts(self) -> bool:
-        """Tell whether there is any account."""
-
-    def alias(self, account: AccountId) -> str | None:
-        """Return the account's alias."""
-
-    def set_alias(self, account: AccountId, alias: str | None) -> bool:
-        """Set or remove the alias; False where another account has it."""
-
-    def user(self, account: AccountId, name: str) -> User | None:
-        """Return a user; names that differ only in case are one."""
-
-    def users(self, account: AccountId, path: str, after: str, limit: int) -> list[User]:
-        """Return up to ``limit`` users under a path in the order of their lower-case names, those after ``after``."""
-
-    def count_users(self, account: AccountId) -> int:
-        """Return how many users the account has."""
-
-    def ids(self, arns: Sequence[str]) -> dict[str, str]:
-        """Return the unique ids of those of the ARNs that are of users here."""
-
-    def arns(self, ids: Sequence[str]) -> dict[str, str]:
-        """Return the ARNs of those of the unique ids that are of users here."""
-
-    def add_user(self, user: User) -> None:
-        """Store a user."""
-
-    def remove_user(self, user: User) -> None:
-        """Forget a user."""
-
-    def keys(self, user_id: str) -> list[AccessKey]:
-        """Return a user's access keys, oldest first."""
-
-    def add_key(self, key: AccessKey) -> None:
-        """Store an access key."""
-
-    def set_key(self, key_id: str, *, active: bool) -> None:
-        """Switch an access key on or off."""
-
-    def remove_key(self, key_id: str) -> None:
-        """Forget an access key."""
-
-    def attach(self, user_id: str, policy_arn: str) -> None:
-        """Attach a managed policy; attaching it again changes nothing."""
-
-    def detach(self, user_id: str, policy_arn: str) -> bool:
-        """Detach a managed policy; False where it was not attached."""
-
-    def inline(self, user_id: str) -> dict[str, str]:
-        """Return the inline policies, name to text, in the order of their names."""
-
-    def put_inline(self, user_id: str, name: str, document: str) -> None:
-        """Store an inline policy."""
-
-    def remove_inline(self, user_id: str, name: str) -> bool:
-        """Remove an inline policy; False where there was none."""
-
-
 class Transaction(Protocol):
     """One consistent view of all rows."""
 
@@ -351,6 +277,10 @@ class Transaction(Protocol):
     @property
     def identities(self) -> IdentityRows:
         """Identities."""
+
+    @property
+    def policies(self) -> PolicyRows:
+        """Managed policies of accounts' own."""
 
 
 class Database(Protocol):

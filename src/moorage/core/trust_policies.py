@@ -1,0 +1,127 @@
+"""Trust policies: who may become a role (IAM User Guide, "Roles terms and concepts", "Grammar of the IAM JSON policy language").
+
+They are resource-based policies that name no resource, for they mean the role that they hang on, and no action but those
+of STS by which one becomes somebody. IAM looks each principal up when the document is stored; whether it is there is the
+caller's to look at, as no store is known here.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from moorage.core.errors import MalformedPolicy
+from moorage.core.policies import Policy, parse_resource_policy
+
+MAX_TRUST = 2_048
+"""Characters, white space not counted (IAM User Guide, "IAM and AWS STS quotas", role trust policy length)."""
+
+_ACTIONS = frozenset(
+    action.lower()
+    for action in (
+        "sts:AssumeRole",
+        "sts:AssumeRoleWithSAML",
+        "sts:AssumeRoleWithWebIdentity",
+        "sts:SetContext",
+        "sts:SetSourceIdentity",
+        "sts:TagSession",
+    )
+)
+_service = re.compile(r"[a-z0-9][a-z0-9.-]*\.(?:amazonaws\.com(?:\.cn)?|aws\.internal)", re.ASCII)
+_federated = re.compile(
+    r"arn:aws[a-z-]*:iam::[0-9]{12}:(?:oidc-provider|saml-provider)/[\x21-\x7e]+|[a-z0-9-]+(?:\.[a-z0-9-]+)+", re.ASCII
+)
+_aws = re.compile(
+    r"\*|[0-9]{12}|A[A-Z]{3}[A-Z0-9]{12,124}"
+    r"|arn:aws[a-z-]*:(?:iam|sts)::[0-9]{12}:(?:root|(?:user|role|assumed-role|federated-user)/[\x21-\x29\x2b-\x7e]+)",
+    re.ASCII,
+)
+_FORMS = {"AWS": ("AWS", _aws), "Service": ("SERVICE", _service), "Federated": ("Federated", _federated)}
+
+
+@dataclass(frozen=True, slots=True)
+class TrustPolicy:
+    """A trust policy, compiled. ``principals`` are the texts of ``AWS`` principals that it names."""
+
+    policy: Policy
+    principals: tuple[str, ...]
+
+
+def parse_trust_policy(text: str) -> TrustPolicy:
+    """Compile a trust policy; raises MalformedPolicy with IAM's sentence."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        _malformed("This policy contains invalid Json")
+    for element in _elements(document):
+        if "Resource" in element or "NotResource" in element:
+            _malformed("Has prohibited field Resource")
+        _check_principals(element)
+    policy = parse_resource_policy(text)
+    for element in _elements(document):
+        actions = element.get("Action", [])
+        named = [actions] if isinstance(actions, str) else actions
+        if "NotAction" in element or not all(action.lower() in _ACTIONS for action in named):
+            _malformed("AssumeRole policy may only specify STS AssumeRole actions.")
+    return TrustPolicy(policy, tuple(_named(document)))
+
+
+def rename_principal(text: str, arn: str, unique_id: str) -> str | None:
+    """Return a trust policy with the id of a principal that is gone in the place of its ARN; None where it is not named.
+
+    So a later user or role of the same name is not trusted (IAM User Guide, "AWS JSON policy elements: Principal").
+    """
+    document = json.loads(text)
+    if arn not in _named(document):
+        return None
+    for element in _elements(document):
+        for name in ("Principal", "NotPrincipal"):
+            value = element.get(name)
+            if isinstance(value, dict) and "AWS" in value:
+                texts = value["AWS"]
+                value["AWS"] = (
+                    unique_id if texts == arn else [unique_id if each == arn else each for each in _list(texts)]
+                )
+    return json.dumps(document, separators=(",", ":"))
+
+
+def unknown_principal(text: str) -> MalformedPolicy:
+    """Return the refusal of an AWS principal that is not there."""
+    return MalformedPolicy(f'Invalid principal in policy: "AWS":"{text[:200]}"')
+
+
+def _elements(document: Any) -> Iterator[dict[str, Any]]:
+    """Yield the statements that have the form of one; the others are for the parser to refuse."""
+    found = document.get("Statement") if isinstance(document, dict) else None
+    yield from (each for each in (found if isinstance(found, list) else [found]) if isinstance(each, dict))
+
+
+def _named(document: Any) -> Iterator[str]:
+    for element in _elements(document):
+        for name in ("Principal", "NotPrincipal"):
+            value = element.get(name)
+            if isinstance(value, dict):
+                yield from _list(value.get("AWS", []))
+
+
+def _check_principals(element: dict[str, Any]) -> None:
+    for name in ("Principal", "NotPrincipal"):
+        value = element.get(name)
+        if not isinstance(value, dict):
+            continue
+        for kind, texts in value.items():
+            if kind not in _FORMS:
+                _malformed(f'Invalid principal in policy: "{kind[:100]}"')
+            shown, form = _FORMS[kind]
+            for text in _list(texts):
+                if isinstance(text, str) and not form.fullmatch(text):
+                    _malformed(f'Invalid principal in policy: "{shown}":"{text[:200]}"')
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _malformed(reason: str) -> NoReturn:
+    raise MalformedPolicy(reason)
