@@ -87,14 +87,7 @@ def build(settings: Settings) -> App:
     hot = SqlHotReads(database)
     images = Images(database, hot, guard, settings.quotas)
     layers = Layers(database, hot, blobs, guard, Grace(settings.keep_unused))
-    uploads = Uploads(
-        database,
-        blobs,
-        guard,
-        new_id=lambda: UploadId(str(uuid.uuid4())),
-        now=lambda: datetime.now(UTC),
-        quotas=settings.quotas,
-    )
+    uploads = Uploads(database, blobs, guard, new_id=_new_upload, now=_now, quotas=settings.quotas)
     pools = Pools(inline=database.is_sqlite)
     room = Room()
     ecr = Ecr(
@@ -114,7 +107,7 @@ def build(settings: Settings) -> App:
     }
     throttle = Throttle() if settings.throttle else None
     return App(
-        aws=AwsDoor(services, hot.key, lambda: datetime.now(UTC), throttle),
+        aws=AwsDoor(services, hot.key, _now, throttle),
         oci=OciDoor(
             identities,
             images,
@@ -138,6 +131,14 @@ def build(settings: Settings) -> App:
         ready=lambda: _check(database, blobs.folder),
         close=[hot.close, database.close],
     )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _new_upload() -> UploadId:
+    return UploadId(str(uuid.uuid4()))
 
 
 @dataclass(frozen=True, slots=True)

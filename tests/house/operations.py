@@ -2,7 +2,7 @@
 
 from typing import Any, cast
 
-from moorage.web.aws import iam, sts
+from moorage.web.aws import ecr_policies, iam, sts
 from moorage.web.aws.ecr import Ecr
 from moorage.web.aws.model import service
 from moorage.web.aws.refused import REFUSED
@@ -34,7 +34,7 @@ def answered() -> dict[str, set[str]]:
         secret=b"",
     )
     return {
-        "ecr": set(ecr.operations()),
+        "ecr": {*ecr.operations(), *ecr_policies.operations(NOTHING)},
         "iam": set(iam.operations(NOTHING)),
         "sts": set(sts.operations(NOTHING)),
     }

@@ -19,7 +19,8 @@ Everything that can be worked out beforehand is worked out when a document is pa
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from moorage.core.policies import Named, Names, Policy, Statement, parse_policy, parse_resource_policy
+from moorage.core.policies import Policy, Statement, parse_policy, parse_resource_policy
+from moorage.core.principals import Named, Names
 
 __all__ = [
     "AccessRequest",

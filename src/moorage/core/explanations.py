@@ -7,7 +7,8 @@ from enum import StrEnum
 from typing import Any
 
 from moorage.core.access import AccessRequest, Decision, Policies, decide
-from moorage.core.policies import Named, Policy, Statement
+from moorage.core.policies import Policy, Statement
+from moorage.core.principals import Named
 
 
 class Kind(StrEnum):

@@ -12,12 +12,12 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from functools import lru_cache
 from typing import Any, NamedTuple, NoReturn
 
 from moorage.core.conditions import Test, arn_matcher, compile_condition
 from moorage.core.errors import MalformedPolicy
+from moorage.core.principals import Principals, parse_principals
 from moorage.core.wildcards import (
     Context,
     Matcher,
@@ -45,59 +45,6 @@ _LATEST = "2012-10-17"
 _VERSIONS = ("2008-10-17", _LATEST)
 _SYNTAX = "Syntax errors in policy."
 _EVERYTHING = frozenset({"*", "*:*"})
-
-
-class Named(IntEnum):
-    """How a statement of a resource-based policy names a caller; the higher, the less else has to allow."""
-
-    NOT_AT_ALL = 0
-    BY_ACCOUNT = 1
-    BY_ROLE = 2
-    ITSELF = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """What policies may call a caller: its ARN and unique id, and those of the role that a session is of.
-
-    The ARN of a session has lost the path of its role; one that is known by its ARN alone has no ``role``.
-    """
-
-    arn: str
-    account: str
-    id: str = ""
-    role: str = ""
-    role_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Principals:
-    """Whom a statement of a resource-based policy means; ``inverted`` where it lists those whom it does not mean."""
-
-    everyone: bool
-    accounts: frozenset[str]
-    arns: frozenset[str]
-    inverted: bool
-
-    def name(self, caller: Names) -> Named:
-        """Tell how a caller is named: itself, by the role of its session (or as everyone, where it is one), or by its account."""
-        how = self._itself(caller)
-        if self.inverted:
-            # Naming an account beside one of its users excepts that user, not the account's other users
-            # (IAM User Guide, "AWS JSON policy elements: NotPrincipal").
-            return Named.NOT_AT_ALL if how else Named.ITSELF
-        if how:
-            return how
-        return Named.BY_ACCOUNT if caller.account in self.accounts else Named.NOT_AT_ALL
-
-    def _itself(self, caller: Names) -> Named:
-        if self.arns and (caller.arn in self.arns or caller.id in self.arns):
-            return Named.ITSELF
-        if self.everyone:
-            return Named.BY_ROLE if caller.role else Named.ITSELF
-        if self.arns and (caller.role in self.arns or caller.role_id in self.arns):
-            return Named.BY_ROLE
-        return Named.NOT_AT_ALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -396,14 +343,6 @@ def condition_value(value: Any) -> str:
     return _malformed(_SYNTAX)
 
 
-_account = re.compile(r"[0-9]{12}", re.ASCII)
-_principal = re.compile(
-    r"arn:(aws[a-z-]*):(?:iam|sts)::([0-9]{12}):(root|(?:user|role|assumed-role|federated-user)/[\x21-\x7e]+)", re.ASCII
-)
-_unique_id = re.compile(r"A[A-Z]{3}[A-Z0-9]{12,124}", re.ASCII)
-_PRINCIPAL_KINDS = frozenset({"AWS", "Service", "Federated", "CanonicalUser"})
-
-
 def _principals(element: Element) -> Principals:
     found = _either(element, "Principal")
     if not found:
@@ -411,32 +350,7 @@ def _principals(element: Element) -> Principals:
     name, inverted = found
     if inverted and element["Effect"] == "Allow":
         _malformed("Allow with NotPrincipal is not allowed.")
-    value = element[name]
-    if value == "*":
-        return Principals(everyone=True, accounts=frozenset(), arns=frozenset(), inverted=inverted)
-    if not isinstance(value, dict) or not value or not value.keys() <= _PRINCIPAL_KINDS:
-        _malformed("Invalid principal in policy")
-    # Nobody who calls here is a service or was federated, so these are checked for their form and mean nobody.
-    for kind in _PRINCIPAL_KINDS - {"AWS"}:
-        _texts(value.get(kind, []))
-    return _aws_principals(_texts(value.get("AWS", [])), inverted=inverted)
-
-
-def _aws_principals(texts: Sequence[str], *, inverted: bool) -> Principals:
-    accounts: set[str] = set()
-    arns: set[str] = set()
-    for text in texts:
-        found = _principal.fullmatch(text)
-        if _account.fullmatch(text):
-            accounts.add(text)
-        elif found and found[3] == "root":
-            accounts.add(found[2])
-            arns.add(text)
-        elif (found and "*" not in text) or _unique_id.fullmatch(text):
-            arns.add(text)
-        elif text != "*":
-            _malformed("Invalid principal in policy")
-    return Principals(everyone="*" in texts, accounts=frozenset(accounts), arns=frozenset(arns), inverted=inverted)
+    return parse_principals(element[name], inverted=inverted)
 
 
 def _malformed(reason: str) -> NoReturn:
