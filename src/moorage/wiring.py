@@ -24,6 +24,7 @@ from moorage.adapters.blobs_disk import DiskBlobs
 from moorage.adapters.files import replace_file
 from moorage.adapters.sql.database import HEAD, SqlDatabase
 from moorage.adapters.sql.hot import SqlHotReads
+from moorage.adapters.sql.sealing import find_vault, make_vault, wipe_remains
 from moorage.config import ACCOUNT, InvalidSettings, Settings
 from moorage.core.collection import Grace
 from moorage.core.identities import AccessKey
@@ -45,13 +46,17 @@ SECRET = "server"  # noqa: S105 - the name of the row, not its content
 
 @dataclass(frozen=True, slots=True)
 class FirstStart:
-    """What the first start made, for the terminal to say; ``key`` is None at every later one."""
+    """What the first start made, for the terminal to say; ``key`` is None at every later one.
+
+    ``remains`` says why clear secrets of an older release may still be in unused parts of the database's files.
+    """
 
     key: AccessKey | None
+    remains: str | None = None
 
 
 def prepare(settings: Settings) -> FirstStart:
-    """Make or migrate the data folder: tables, secret, account with its administrator and key.
+    """Make or migrate the data folder: tables, secret, vault, account with its administrator and key.
 
     The key is in its file before its row is committed, so a start that is cut short cannot leave an account without a key.
     """
@@ -62,6 +67,8 @@ def prepare(settings: Settings) -> FirstStart:
     try:
         database.migrate()
         _claim(blobs, database.secret(SECRET, secrets.token_bytes(32)))
+        database.vault = make_vault(database, settings.secrets_key)
+        remains = wipe_remains(database)
         identities = Identities(database, Guard())
         key = identities.bootstrap(
             settings.account or AccountId(ACCOUNT),
@@ -72,13 +79,14 @@ def prepare(settings: Settings) -> FirstStart:
         )
     finally:
         database.close()
-    return FirstStart(key)
+    return FirstStart(key, remains)
 
 
 def build(settings: Settings) -> App:
     """Build the application of one server process."""
     database = SqlDatabase(settings.database, connections=ROWS + BYTES + 2)
-    secret = database.known_secret(SECRET)
+    database.vault = find_vault(database, settings.secrets_key)
+    secret = database.vault.signing_key(database.known_secret(SECRET))
     blobs = DiskBlobs(settings.blobs)
     guard = Guard()
     identities = Identities(database, guard)

@@ -6,6 +6,7 @@ import pytest
 from moorage.adapters.sql.database import SqlDatabase
 from moorage.core.names import RepositoryName
 from tests.actions.desk import Desk
+from tests.contracts.rows import VAULT
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +26,7 @@ def database(template: Path, tmp_path: Path) -> Iterator[SqlDatabase]:
     """A database of one's own."""
     path = tmp_path / "moorage.db"
     path.write_bytes(template.read_bytes())
-    database = SqlDatabase(f"sqlite:///{path}")
+    database = SqlDatabase(f"sqlite:///{path}", vault=VAULT)
     yield database
     database.close()
 

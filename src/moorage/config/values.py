@@ -41,6 +41,16 @@ def file(text: str) -> Path:
     return path
 
 
+def new_file(text: str) -> Path:
+    """Return a file that need not be there yet, in a folder that is."""
+    path = Path(text)
+    if not text or path.is_dir():
+        raise Wrong("must name a file")
+    if not path.parent.is_dir():
+        raise Wrong(f"{text} would be in a folder that is not there")
+    return path
+
+
 def address(text: str) -> tuple[str, int]:
     """Return an IP address and a port."""
     host, _, port = text.rpartition(":")

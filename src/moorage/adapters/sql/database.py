@@ -22,6 +22,7 @@ from moorage.adapters.sql.inspection import SqlInspectionRows
 from moorage.adapters.sql.layers import SqlLayerRows, SqlUploadRows
 from moorage.adapters.sql.repositories import SqlRepositoryRows, upsert
 from moorage.adapters.sql.schema import secrets
+from moorage.adapters.vault import Vault
 from moorage.core.errors import StorageFull
 
 HEAD = "0004"
@@ -38,8 +39,9 @@ BUSY_SECONDS = 30
 class SqlTransaction:
     """One open transaction; the rows of each noun come from here."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, vault: Vault | None) -> None:
         self.connection = connection
+        self._vault = vault
 
     @cached_property
     def repositories(self) -> SqlRepositoryRows:
@@ -69,13 +71,14 @@ class SqlTransaction:
     @cached_property
     def identities(self) -> SqlIdentityRows:
         """Identities."""
-        return SqlIdentityRows(self.connection)
+        return SqlIdentityRows(self.connection, self._vault)
 
 
 class SqlDatabase:
-    """A database at a URL of SQLAlchemy's form."""
+    """A database at a URL of SQLAlchemy's form; without a ``vault`` no access key can be added and no secret opened."""
 
-    def __init__(self, url: str, *, connections: int = 8) -> None:
+    def __init__(self, url: str, *, connections: int = 8, vault: Vault | None = None) -> None:
+        self.vault = vault
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = (
@@ -96,13 +99,13 @@ class SqlDatabase:
             with self.engine.begin() as connection:
                 if not durable:
                     connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
-                yield SqlTransaction(connection)
+                yield SqlTransaction(connection, self.vault)
             return
         begin = _BEGIN_DURABLE if durable else _BEGIN
         with _disk_full_refused(), self._turn, self.engine.connect() as connection:
             connection = connection.execution_options(moorage_begin=begin)  # noqa: PLW2901 - the same connection, with an option
             with connection.begin():
-                yield SqlTransaction(connection)
+                yield SqlTransaction(connection, self.vault)
 
     @contextmanager
     def read(self) -> Iterator[SqlTransaction]:
@@ -110,7 +113,7 @@ class SqlDatabase:
         with self.engine.connect() as connection:
             if not self.is_sqlite:
                 connection = connection.execution_options(isolation_level="REPEATABLE READ")  # noqa: PLW2901 - the same connection, with an option
-            yield SqlTransaction(connection)
+            yield SqlTransaction(connection, self.vault)
 
     def secret(self, name: str, fresh: bytes) -> bytes:
         """Return the secret of that name, which all processes on this database share; ``fresh`` becomes it at the first call."""

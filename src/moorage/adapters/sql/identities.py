@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from moorage.adapters.sql.repositories import upsert
 from moorage.adapters.sql.schema import access_keys, accounts, attached_policies, inline_policies, users
 from moorage.adapters.sql.times import to_moment, to_seconds
+from moorage.adapters.vault import Vault, needed
 from moorage.core.identities import AccessKey, User
 from moorage.core.names import AccountId
 
@@ -44,7 +45,7 @@ _users = (
 _count_users = select(func.count()).select_from(users).where(users.c.account == bindparam("account"))
 _remove_user = delete(users).where(users.c.id == bindparam("user_id"))
 
-_key_columns = (access_keys.c.id, access_keys.c.secret, access_keys.c.active, access_keys.c.created_at)
+_key_columns = (access_keys.c.id, access_keys.c.active, access_keys.c.created_at)
 _keys = select(*_key_columns, *_user_columns).join(users, users.c.id == access_keys.c.user_id)
 _key = _keys.where(access_keys.c.id == bindparam("key_id"))
 _keys_of_user = _keys.where(users.c.id == bindparam("user")).order_by(access_keys.c.created_at, access_keys.c.id)
@@ -72,8 +73,9 @@ _remove_inline = delete(inline_policies).where(
 class SqlIdentityRows:
     """The port IdentityRows."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, vault: Vault | None) -> None:
         self._connection = connection
+        self._vault = vault
 
     def version(self, account: AccountId) -> int | None:
         """Return the number of the account's last change of identities; None where there is no such account."""
@@ -152,10 +154,10 @@ class SqlIdentityRows:
         return [_to_key(row) for row in self._connection.execute(_keys_of_user, {"user": user_id})]
 
     def add_key(self, key: AccessKey) -> None:
-        """Store an access key."""
+        """Store an access key, its secret sealed."""
         values = {
             "id": key.id,
-            "secret": key.secret,
+            "secret": needed(self._vault).seal(key.id, key.secret),
             "user_id": key.user.id,
             "active": key.active,
             "created_at": to_seconds(key.created_at),
@@ -210,7 +212,7 @@ def _to_user(row: Row[*tuple[Any, ...]]) -> User:
 def _to_key(row: Row[*tuple[Any, ...]]) -> AccessKey:
     return AccessKey(
         id=row.id,
-        secret=row.secret,
+        secret="",
         user=_to_user(row),
         active=row.active,
         created_at=to_moment(row.created_at),
