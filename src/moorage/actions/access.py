@@ -1,7 +1,7 @@
 """The one place where a request is let in, if the caller's key is still good and its policies allow the action.
 
 What a caller may do is read once and kept under the number of the account's last change of identities. That number is read
-with every request, so a key that was switched off, a user that was deleted or a policy that was changed acts on the next
+with every request, so a key or an account that was switched off, a user that was deleted or a policy that was changed acts on the next
 request, in every process, while an unchanged account costs one look-up.
 """
 
@@ -15,7 +15,7 @@ from moorage.core.calls import Call, Caller
 from moorage.core.errors import AccessDenied, CredentialsInvalid, MalformedPolicy
 from moorage.core.identities import User
 from moorage.core.managed_policies import managed_policy
-from moorage.ports import IdentityRows, Transaction
+from moorage.ports import Transaction
 
 Context = Mapping[str, str | Sequence[str]]
 
@@ -48,7 +48,7 @@ class Guard:
         """Return if the caller may do ``action`` (``ecr:PutImage``) to ``resource`` (an ARN or ``*``).
 
         The resource belongs to the account of ``call.registry``; ``context`` holds condition keys of this action, in lower
-        case. Raises CredentialsInvalid where the key is gone or inactive or the user is gone, AccessDenied else. Call it
+        case. Raises CredentialsInvalid where the key is gone or inactive, the user is gone or the account is disabled, AccessDenied else. Call it
         before the transaction locks or changes identities: what it reads is remembered under the version it finds.
         """
         _decide(self._rights(tx, call.caller), call, action, resource, context)
@@ -75,7 +75,7 @@ class Guard:
         known = (caller.access_key_id, caller.user_id)
         rights = self._remembered.get(known)
         if rights is None or rights.version != version:
-            rights = _read(version, tx.identities, caller)
+            rights = _read(version, tx, caller)
             self._remember(known, rights)
         return rights
 
@@ -104,11 +104,13 @@ def _decide(rights: _Rights, call: Call, action: str, resource: str, context: Co
         raise AccessDenied(user.arn, action, resource, decision.because)
 
 
-def _read(version: int, identities: IdentityRows, caller: Caller) -> _Rights:
-    key = identities.key(caller.access_key_id)
+def _read(version: int, tx: Transaction, caller: Caller) -> _Rights:
+    key = tx.identities.key(caller.access_key_id)
     if key is None or not key.active or (key.user.id, key.user.account) != (caller.user_id, caller.account):
         return _Rights(version, None, (), needs_context=False)
-    attached, inline = identities.policies(key.user.id)
+    if tx.accounts.disabled(caller.account):
+        return _Rights(version, None, (), needs_context=False)
+    attached, inline = tx.identities.policies(key.user.id)
     managed = (managed_policy(arn) for arn in attached)
     # A managed policy that this release does not know grants nothing here; those of AWS only ever allow.
     policies = tuple(known.policy for known in managed if known) + tuple(_compiled(text) for text in inline)

@@ -4,12 +4,12 @@ The sentences are IAM's own. What IAM calls a user name, a path or an alias is c
 here. Every change is made under the account's lock and counted, which is what makes it act on the next request.
 """
 
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
 from moorage.actions.access import Guard
+from moorage.actions.credentials import Draw, new_key, new_user_id, random_text
 from moorage.core.access import parse_policy
 from moorage.core.calls import Call
 from moorage.core.errors import (
@@ -30,14 +30,6 @@ MAX_KEYS = 2
 MAX_INLINE = 2_048
 """Characters of all inline policies of one user, white space not counted (the same page)."""
 
-_ID_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
-_MIXED_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-
-
-def random_text(letters: str, length: int) -> str:
-    """Return ``length`` letters that nobody can foresee."""
-    return "".join(secrets.choice(letters) for _ in range(length))
-
 
 class Identities:
     """The operations of IAM that Moorage knows, and the reads that the doors need before there is a caller.
@@ -45,7 +37,7 @@ class Identities:
     Each raises AccessDenied or CredentialsInvalid as the guard does. A user name of None means the caller, as in IAM.
     """
 
-    def __init__(self, database: Database, guard: Guard, draw: Callable[[str, int], str] = random_text) -> None:
+    def __init__(self, database: Database, guard: Guard, draw: Draw = random_text) -> None:
         self._database = database
         self._guard = guard
         self._draw = draw
@@ -296,14 +288,12 @@ class Identities:
         return policy
 
     def _add_key(self, tx: Transaction, user: User, at: datetime) -> AccessKey:
-        key = AccessKey(
-            id="AKIA" + self._draw(_ID_LETTERS, 16), secret=self._draw(_MIXED_LETTERS, 40), user=user, created_at=at
-        )
+        key = new_key(user, at, self._draw)
         tx.identities.add_key(key)
         return key
 
     def _user_id(self) -> str:
-        return "AIDA" + self._draw(_ID_LETTERS, 17)
+        return new_user_id(self._draw)
 
 
 def arn_path(arn: str) -> str:

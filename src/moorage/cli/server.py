@@ -47,7 +47,7 @@ def _run(settings: Settings) -> int:
         made = prepare(settings)
         Endpoint(settings).note()
     except Exception as error:
-        problem = _store_problem(error)
+        problem = store_problem(error)
         if problem is None:
             raise
         raise click.ClickException(problem) from None
@@ -92,7 +92,7 @@ def _addresses(settings: Settings) -> list[tuple[str, int, str]]:
     return [plain, (settings.tls.host, settings.tls.port, "--tls-listen")] if settings.tls else [plain]
 
 
-def _store_problem(error: Exception) -> str | None:
+def store_problem(error: Exception) -> str | None:
     """Return why the data folder or the database cannot be used, or None where the failure is a defect of ours."""
     from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 - only a start that fails needs them
 

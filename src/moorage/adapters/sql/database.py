@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, select
 from sqlalchemy.exc import OperationalError
 
+from moorage.adapters.sql.accounts import SqlAccountRows
 from moorage.adapters.sql.identities import SqlIdentityRows
 from moorage.adapters.sql.images import SqlImageRows
 from moorage.adapters.sql.inspection import SqlInspectionRows
@@ -25,7 +26,7 @@ from moorage.adapters.sql.schema import secrets
 from moorage.adapters.vault import Vault
 from moorage.core.errors import StorageFull
 
-HEAD = "0004"
+HEAD = "0007"
 """The last migration of this release."""
 
 # In WAL mode a FULL commit syncs the log, and with it all commits before its own.
@@ -72,6 +73,11 @@ class SqlTransaction:
     def identities(self) -> SqlIdentityRows:
         """Identities."""
         return SqlIdentityRows(self.connection, self._vault)
+
+    @cached_property
+    def accounts(self) -> SqlAccountRows:
+        """Accounts."""
+        return SqlAccountRows(self.connection)
 
 
 class SqlDatabase:

@@ -51,9 +51,7 @@ def find_vault(database: SqlDatabase, path: Path) -> Vault:
     """Return the vault that ``make_vault`` has made; raises VaultShut."""
     with database.read() as tx:
         mark = _rows(tx).get(MARK)
-    if mark is None:
-        raise VaultShut("The secrets of this database are not sealed yet: start `moorage serve` first")
-    return _fitting(path, mark)
+    return _fitting(path, _sealed(mark))
 
 
 def renew_vault(database: SqlDatabase, path: Path) -> tuple[Vault, int]:
@@ -62,9 +60,9 @@ def renew_vault(database: SqlDatabase, path: Path) -> tuple[Vault, int]:
     A key that is in the file is taken, for somebody put it there. Raises VaultShut where it is the right one: nothing is lost then.
     """
     with database.write() as tx:
-        mark = _rows(tx, alone=True).get(MARK)
+        mark = _sealed(_rows(tx, alone=True).get(MARK))
         key = read_key(path)
-        if mark and key and Vault(key).fits(mark):
+        if key and Vault(key).fits(mark):
             raise VaultShut(f"{path} is the key of this store's secrets: nothing is lost")
         vault = Vault(key or make_key(path))
         gone = tx.connection.execute(delete(access_keys)).rowcount
@@ -112,6 +110,12 @@ def _rows(tx: SqlTransaction, *, alone: bool = False) -> dict[str, bytes]:
         # A statement of its own: one that has waited for a lock does not see what was added meanwhile.
         tx.connection.execute(_values.with_for_update()).all()
     return {row.name: bytes(row.value) for row in tx.connection.execute(_values)}
+
+
+def _sealed(mark: bytes | None) -> bytes:
+    if mark is None:
+        raise VaultShut("The secrets of this database are not sealed yet: start `moorage serve` first")
+    return mark
 
 
 def _fitting(path: Path, mark: bytes) -> Vault:
