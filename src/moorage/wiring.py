@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from moorage.actions.access import Guard
+from moorage.actions.accounts import Accounts
 from moorage.actions.collection import Collection
 from moorage.actions.identities import Identities
 from moorage.actions.images import Images
@@ -25,6 +26,7 @@ from moorage.adapters.blobs_disk import DiskBlobs
 from moorage.adapters.files import replace_file
 from moorage.adapters.sql.database import HEAD, SqlDatabase
 from moorage.adapters.sql.hot import SqlHotReads
+from moorage.adapters.sql.sealing import find_vault, make_vault, renew_vault, wipe_remains
 from moorage.config import ACCOUNT, InvalidSettings, Settings
 from moorage.core.collection import Grace
 from moorage.core.identities import AccessKey
@@ -46,13 +48,17 @@ SECRET = "server"  # noqa: S105 - the name of the row, not its content
 
 @dataclass(frozen=True, slots=True)
 class FirstStart:
-    """What the first start made, for the terminal to say; ``key`` is None at every later one."""
+    """What the first start made, for the terminal to say; ``key`` is None at every later one.
+
+    ``remains`` says why clear secrets of an older release may still be in unused parts of the database's files.
+    """
 
     key: AccessKey | None
+    remains: str | None = None
 
 
 def prepare(settings: Settings) -> FirstStart:
-    """Make or migrate the data folder: tables, secret, account with its administrator and key.
+    """Make or migrate the data folder: tables, secret, vault, account with its administrator and key.
 
     The key is in its file before its row is committed, so a start that is cut short cannot leave an account without a key.
     """
@@ -63,6 +69,8 @@ def prepare(settings: Settings) -> FirstStart:
     try:
         database.migrate()
         _claim(blobs, database.secret(SECRET, secrets.token_bytes(32)))
+        database.vault = make_vault(database, settings.secrets_key)
+        remains = wipe_remains(database)
         identities = Identities(database, Guard())
         key = identities.bootstrap(
             settings.account or AccountId(ACCOUNT),
@@ -73,13 +81,14 @@ def prepare(settings: Settings) -> FirstStart:
         )
     finally:
         database.close()
-    return FirstStart(key)
+    return FirstStart(key, remains)
 
 
 def build(settings: Settings) -> App:
     """Build the application of one server process."""
     database = SqlDatabase(settings.database, connections=ROWS + BYTES + 2)
-    secret = database.known_secret(SECRET)
+    database.vault = find_vault(database, settings.secrets_key)
+    secret = database.vault.signing_key(database.known_secret(SECRET))
     blobs = DiskBlobs(settings.blobs)
     guard = Guard()
     identities = Identities(database, guard)
@@ -152,6 +161,31 @@ class Upkeep:
 @contextmanager
 def upkeep(settings: Settings) -> Iterator[Upkeep]:
     """Open the store for its upkeep; raises InvalidSettings where there is none of this release."""
+    with _opened(settings) as (database, blobs):
+        yield Upkeep(Collection(database, blobs, Grace(settings.keep_unused)), Inspection(database, blobs))
+
+
+@contextmanager
+def accounts(settings: Settings, *, sealing: bool) -> Iterator[Accounts]:
+    """Open the store's accounts, for new keys only where ``sealing``; raises as ``upkeep`` does, and VaultShut."""
+    with _opened(settings) as (database, _):
+        if sealing:
+            database.vault = find_vault(database, settings.secrets_key)
+        yield Accounts(database)
+
+
+def give_up_secrets(settings: Settings) -> int:
+    """Make a new key for the store's secrets, and return how many access keys went, which the lost one had sealed.
+
+    Raises as ``upkeep`` does, and VaultShut where nothing is lost.
+    """
+    with _opened(settings) as (database, _):
+        _, gone = renew_vault(database, settings.secrets_key)
+        return gone
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[tuple[SqlDatabase, DiskBlobs]]:
     if not settings.blobs.is_dir():
         raise InvalidSettings(
             f"{settings.data} has no store: start `moorage serve` first, or name its folder with --data"
@@ -164,7 +198,7 @@ def upkeep(settings: Settings) -> Iterator[Upkeep]:
             )
         blobs = DiskBlobs(settings.blobs)
         _claim(blobs, database.known_secret(SECRET))
-        yield Upkeep(Collection(database, blobs, Grace(settings.keep_unused)), Inspection(database, blobs))
+        yield database, blobs
     finally:
         database.close()
 
@@ -189,12 +223,16 @@ def _check(database: SqlDatabase, folder: Path) -> None:
         probe.unlink(missing_ok=True)
 
 
-def _write_key(path: Path, key: AccessKey) -> None:
-    """Keep the first key."""
-    document = {
+def key_document(key: AccessKey) -> dict[str, str]:
+    """Return an access key as the file of the first one has it."""
+    return {
         "Account": key.user.account,
         "UserName": key.user.name,
         "AccessKeyId": key.id,
         "SecretAccessKey": key.secret,
     }
-    replace_file(path, json.dumps(document, indent=2).encode() + b"\n", 0o600)
+
+
+def _write_key(path: Path, key: AccessKey) -> None:
+    """Keep the first key."""
+    replace_file(path, json.dumps(key_document(key), indent=2).encode() + b"\n", 0o600)

@@ -12,6 +12,7 @@ from moorage.core.errors import AccessDenied
 from moorage.core.names import RepositoryName
 from tests.actions.callers import APP, call_of, start
 from tests.actions.desk import Desk
+from tests.contracts.rows import VAULT
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +32,7 @@ def database(template: Path, tmp_path: Path) -> Iterator[SqlDatabase]:
     """A database of one's own."""
     path = tmp_path / "moorage.db"
     path.write_bytes(template.read_bytes())
-    database = SqlDatabase(f"sqlite:///{path}")
+    database = SqlDatabase(f"sqlite:///{path}", vault=VAULT)
     yield database
     database.close()
 

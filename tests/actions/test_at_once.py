@@ -35,7 +35,7 @@ from moorage.core.errors import (
 from moorage.core.names import RepositoryName
 from moorage.core.repositories import Mutability, Repository, TagMutability
 from tests.actions.desk import PART, Desk, by_digest, by_tag
-from tests.contracts.rows import AT, HERE, index
+from tests.contracts.rows import AT, HERE, VAULT, index
 
 ENGINES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)]
 LONG_ENOUGH = 0.15
@@ -68,9 +68,9 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlData
     if request.param == "sqlite":
         path = tmp_path / "moorage.db"
         path.write_bytes(request.getfixturevalue("template").read_bytes())
-        database = SqlDatabase(f"sqlite:///{path}")
+        database = SqlDatabase(f"sqlite:///{path}", vault=VAULT)
     else:
-        database = SqlDatabase(request.getfixturevalue("postgresql_url"))
+        database = SqlDatabase(request.getfixturevalue("postgresql_url"), vault=VAULT)
     yield database
     if not database.is_sqlite:
         with database.engine.begin() as connection:

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from moorage.adapters.sql.database import SqlDatabase
 from moorage.core import tokens
 from moorage.core.calls import Caller
 from moorage.core.names import AccountId, Region
@@ -47,14 +46,6 @@ def tags_of(ecr: Any, repository: str) -> list[str]:
 def put(ecr: Any, repository: str, tag: str | None, manifest: bytes) -> Any:
     given = {"imageTag": tag} if tag else {}
     return ecr.put_image(repositoryName=repository, imageManifest=manifest.decode(), **given)["image"]
-
-
-def installation_secret(server: Server) -> bytes:
-    database = SqlDatabase(f"sqlite:///{server.data / 'moorage.db'}", connections=1)
-    try:
-        return database.secret("server", b"")
-    finally:
-        database.close()
 
 
 # --- tokens -----------------------------------------------------------------------------------------------------------
@@ -95,7 +86,7 @@ def test_an_expired_token_is_denied_without_a_challenge(server: Server, iam: Any
         user["Arn"], AccountId(ACCOUNT), user_id=user["UserId"], user_name=root.name, access_key_id=root.key_id
     )
     earlier = datetime.now(UTC) - timedelta(hours=13)
-    password, _ = tokens.issue(installation_secret(server), caller, Region(REGION), earlier)
+    password, _ = tokens.issue(server.signing_key(), caller, Region(REGION), earlier)
 
     reply = Registry(server.port, password).send("GET", "/v2/")
 

@@ -172,7 +172,7 @@ def test_a_download_url_that_was_tampered_with_is_refused(ecr: Any, repository: 
 
 def test_a_download_url_that_has_expired_is_refused(server: Server, repository: str, layer: bytes) -> None:
     database = SqlDatabase(f"sqlite:///{server.data / 'moorage.db'}", connections=1)
-    secret = database.secret("server", b"")
+    secret = server.signing_key()
     with database.write() as tx:  # a repository that was there when the URLs were signed
         before = {"name": repository}
         tx.connection.execute(text("UPDATE repositories SET created_at = created_at - 7200 WHERE name = :name"), before)

@@ -6,6 +6,7 @@ from sqlalchemy import text
 
 from moorage.adapters.sql.database import SqlDatabase
 from moorage.adapters.sql.schema import metadata
+from tests.contracts.rows import VAULT
 
 ENGINES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)]
 
@@ -25,7 +26,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 @pytest.fixture(scope="session")
 def postgresql_database(postgres: Callable[[], str]) -> Iterator[SqlDatabase]:
     """A migrated PostgreSQL database, which each test leaves empty."""
-    database = SqlDatabase(postgres())
+    database = SqlDatabase(postgres(), vault=VAULT)
     database.migrate()
     yield database
     database.close()
@@ -37,7 +38,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlData
     if request.param == "sqlite":
         path = tmp_path / "moorage.db"
         path.write_bytes(request.getfixturevalue("sqlite_template"))
-        sqlite = SqlDatabase(f"sqlite:///{path}")
+        sqlite = SqlDatabase(f"sqlite:///{path}", vault=VAULT)
         yield sqlite
         sqlite.close()
         return

@@ -5,12 +5,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from moorage.adapters.sql.database import SqlDatabase
+from moorage.adapters.vault import Vault
 from moorage.core.digests import Digest, digest_of
 from moorage.core.images import Image
 from moorage.core.manifests import OCI_INDEX, OCI_MANIFEST, Manifest, parse_manifest
 from moorage.core.names import AccountId, Region, Registry, RepositoryName, Tag, UploadId
 from moorage.core.repositories import Repository
 
+VAULT = Vault(b"the key of the secrets of tests ")
 AT = datetime(2026, 3, 4, 5, 6, 7, 250000, UTC)
 HERE = Registry(AccountId("111122223333"), Region("us-east-1"))
 THERE = Registry(AccountId("111122223333"), Region("eu-west-1"))

@@ -12,6 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+from moorage.adapters.sql.database import SqlDatabase
+from moorage.adapters.sql.sealing import find_vault
 from tests.engines.programs import free_port, plain_environment, run, tail, wait_until
 
 ACCOUNT = "123456789012"
@@ -86,6 +88,14 @@ class Server:
         printed = run([moorage(), "env", "--data", str(self.data)], env=self._environment).stdout
         words = shlex.split(printed, comments=True)
         return dict(word.split("=", 1) for word in words if "=" in word)
+
+    def signing_key(self) -> bytes:
+        """Return what it signs tokens and URLs with."""
+        database = SqlDatabase(f"sqlite:///{self.data / 'moorage.db'}", connections=1)
+        try:
+            return find_vault(database, self.data / "secrets.key").signing_key(database.known_secret("server"))
+        finally:
+            database.close()
 
     def ready(self) -> bool:
         """Return whether ``/readyz`` answers 200."""

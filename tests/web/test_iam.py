@@ -18,6 +18,7 @@ from moorage.web.aws import iam, sts
 from moorage.web.aws.check import common_words, compile_check
 from moorage.web.aws.model import service
 from moorage.web.aws.query import write
+from tests.contracts.rows import VAULT
 
 ACCOUNT = AccountId("111122223333")
 AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -34,7 +35,7 @@ class Ask(Protocol):
 @pytest.fixture
 def ask(tmp_path: Path) -> Iterator[Ask]:
     """Ask as an administrator, checked by the model on the way in and read by botocore on the way out."""
-    database = SqlDatabase(f"sqlite:///{tmp_path / 'moorage.db'}")
+    database = SqlDatabase(f"sqlite:///{tmp_path / 'moorage.db'}", vault=VAULT)
     database.migrate()
     identities = Identities(database, Guard())
     key = identities.bootstrap(ACCOUNT, AT, keep=lambda _: None)

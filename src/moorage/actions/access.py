@@ -1,7 +1,7 @@
 """The one place where a request is let in, if the caller's key is still good and the policies allow the action.
 
 What decides is read once and kept under numbers that count its changes: those of the caller's account, of the registry and of
-the repository. The numbers are read with every request, so a key that was switched off, a user that was deleted, a policy or a
+the repository. The numbers are read with every request, so a key or an account that was switched off, a user that was deleted, a policy or a
 resource tag that was changed acts on the next request, in every process, while what is unchanged costs one look-up.
 """
 
@@ -46,6 +46,9 @@ class _Rights:
     policies: tuple[Policy, ...]
     boundary: Policy | None
     needs_context: bool
+
+
+_NOBODY = _Rights(None, Names("", AccountId("")), (), None, needs_context=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +105,8 @@ class Guard:
         """Return if the caller may do ``action`` (``ecr:DescribeRegistry``) to ``resource`` (an ARN or ``*``).
 
         The resource belongs to the account of ``call.registry`` and is no repository that may have a policy; ``context``
-        holds condition keys of this action, in lower case. Raises CredentialsInvalid where the key is gone or inactive or the
-        user is gone, AccessDenied else. Call it before the transaction locks or changes what decides: what it reads is
+        holds condition keys of this action, in lower case. Raises CredentialsInvalid where the key is gone or inactive, the
+        user is gone or the account is disabled, AccessDenied else. Call it before the transaction locks or changes what decides: what it reads is
         remembered under the versions that it finds.
         """
         versions = _versions(tx, call, None)
@@ -204,7 +207,9 @@ def _question(names: Names, call: Call, action: str, resource: str, context: Con
 def _read_rights(tx: Transaction, caller: Caller) -> _Rights:
     key = tx.identities.key(caller.access_key_id)
     if key is None or not key.active or (key.user.id, key.user.account) != (caller.user_id, caller.account):
-        return _Rights(None, Names("", AccountId("")), (), None, needs_context=False)
+        return _NOBODY
+    if tx.accounts.disabled(caller.account):
+        return _NOBODY
     bound = tx.identities.boundary(key.user.id)
     # What bounds and cannot be read lets nothing through.
     boundary = (_policy(bound) or _DENY_ALL) if bound else None

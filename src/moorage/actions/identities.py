@@ -8,9 +8,10 @@ from collections.abc import Callable
 from datetime import datetime
 
 from moorage.actions.access import Guard
+from moorage.actions.credentials import Draw, new_key, random_text
 from moorage.actions.grants import Grants
 from moorage.actions.groups import Groups
-from moorage.actions.identity_steps import ID_LETTERS, check_limit, random_text
+from moorage.actions.identity_steps import check_limit
 from moorage.actions.policies import Policies
 from moorage.actions.roles import Roles
 from moorage.core.calls import Call
@@ -24,8 +25,6 @@ from moorage.ports import Database, Transaction
 MAX_KEYS = 2
 """Access keys of one user (IAM User Guide, "IAM and AWS STS quotas")."""
 
-_MIXED_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-
 
 class Identities(Grants):
     """The operations on users, their keys and what identities have, and the reads that the doors need before there is a caller.
@@ -34,7 +33,7 @@ class Identities(Grants):
     the guard does. A user name of None means the caller, as in IAM.
     """
 
-    def __init__(self, database: Database, guard: Guard, draw: Callable[[str, int], str] = random_text) -> None:
+    def __init__(self, database: Database, guard: Guard, draw: Draw = random_text) -> None:
         super().__init__(database, guard, draw)
         self.groups = Groups(database, guard, draw)
         self.roles = Roles(database, guard, draw)
@@ -180,9 +179,7 @@ class Identities(Grants):
     # --- steps -----------------------------------------------------------------------------------------------------
 
     def _add_key(self, tx: Transaction, user: User, at: datetime) -> AccessKey:
-        key = AccessKey(
-            id="AKIA" + self._draw(ID_LETTERS, 16), secret=self._draw(_MIXED_LETTERS, 40), user=user, created_at=at
-        )
+        key = new_key(user, at, self._draw)
         tx.identities.add_key(key)
         return key
 

@@ -1,13 +1,13 @@
 """The steps that every operation on a user, a group or a role takes, whatever it is about."""
 
 import json
-import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TypeVar
 
 from moorage.actions.access import Guard
+from moorage.actions.credentials import Draw, new_id, random_text
 from moorage.core.calls import Call
 from moorage.core.errors import (
     EntityAlreadyExists,
@@ -30,24 +30,17 @@ Context = Mapping[str, str | Sequence[str]]
 MAX_OF_ACCOUNT: dict[type[Identity], int] = {User: 5_000, Group: 300, Role: 1_000}
 """Identities of one account (IAM User Guide, "IAM and AWS STS quotas")."""
 
-ID_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
-
-
-def random_text(letters: str, length: int) -> str:
-    """Return ``length`` letters that nobody can foresee."""
-    return "".join(secrets.choice(letters) for _ in range(length))
-
 
 class Steps:
     """Finds what a caller may see or change. A user name of None means the caller, as in IAM."""
 
-    def __init__(self, database: Database, guard: Guard, draw: Callable[[str, int], str] = random_text) -> None:
+    def __init__(self, database: Database, guard: Guard, draw: Draw = random_text) -> None:
         self._database = database
         self._guard = guard
         self._draw = draw
 
     def _new_id(self, prefix: str) -> str:
-        return prefix + self._draw(ID_LETTERS, 17)
+        return new_id(prefix, self._draw)
 
     @contextmanager
     def _reading(self, call: Call, action: str, kind: type[I], name: str | None) -> Iterator[tuple[Transaction, I]]:

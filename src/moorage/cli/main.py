@@ -1,4 +1,4 @@
-"""``moorage``: serve, run, check, collect, config, env, health, trust, version."""
+"""``moorage``: serve, run, accounts, check, collect, config, env, health, trust, version."""
 
 import ipaddress
 import json
@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from moorage import __version__
+from moorage.cli.accounts import accounts
 from moorage.cli.check import check
 from moorage.cli.collect import collect
 from moorage.cli.environment import REGION, client_environment, in_the_way, past_proxies
@@ -111,7 +112,7 @@ def env(config: Path | None, data: str | None, region: str, *, as_json: bool) ->
         click.echo(f"unset {name}")
 
 
-_ANOTHER_KEY = "put it back from a backup, or use the key of another user (aws iam create-access-key)."
+_ANOTHER_KEY = "put it back from a backup, or make another key with `moorage accounts new-key`."
 
 
 def _missing(folder: Path, file: str) -> str:
@@ -205,6 +206,7 @@ def version() -> None:
     click.echo(__version__)
 
 
+main.add_command(accounts)
 main.add_command(check)
 main.add_command(collect)
 main.add_command(run)

@@ -47,7 +47,7 @@ def _run(settings: Settings) -> int:
         made = prepare(settings)
         Endpoint(settings).note()
     except Exception as error:
-        problem = _store_problem(error)
+        problem = store_problem(error)
         if problem is None:
             raise
         raise click.ClickException(problem) from None
@@ -57,6 +57,11 @@ def _run(settings: Settings) -> int:
             err=True,
         )
         click.echo(f'In another terminal: eval "$(moorage env --data {shlex.quote(str(settings.data))})"', err=True)
+    if made.remains:
+        click.echo(
+            f"Secrets are sealed now, but clear ones may be left in unused parts of the database: {made.remains}. The next start tries again.",
+            err=True,
+        )
     log_config = logging_config(json_logs=settings.json_logs, log_requests=settings.log_requests)
     logging.config.dictConfig(log_config)
     collector = Collector(settings)
@@ -87,11 +92,12 @@ def _addresses(settings: Settings) -> list[tuple[str, int, str]]:
     return [plain, (settings.tls.host, settings.tls.port, "--tls-listen")] if settings.tls else [plain]
 
 
-def _store_problem(error: Exception) -> str | None:
+def store_problem(error: Exception) -> str | None:
     """Return why the data folder or the database cannot be used, or None where the failure is a defect of ours."""
     from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 - only a start that fails needs them
 
     from moorage.adapters.sql.migrate import NewerDatabase  # noqa: PLC0415 - see above
+    from moorage.adapters.vault import VaultShut  # noqa: PLC0415 - see above
     from moorage.core.errors import StorageFull  # noqa: PLC0415 - see above
 
     if isinstance(error, OSError) and error.filename:
@@ -100,7 +106,7 @@ def _store_problem(error: Exception) -> str | None:
         return f"The data folder cannot be used: {error}"
     if isinstance(error, DBAPIError):
         return f"The database cannot be used: {' '.join(str(error.orig).split())}"
-    return str(error) if isinstance(error, NewerDatabase | InvalidSettings) else None
+    return str(error) if isinstance(error, NewerDatabase | InvalidSettings | VaultShut) else None
 
 
 class PortTaken(click.ClickException):

@@ -40,6 +40,7 @@ class Settings:
     AUTHORITY: ClassVar = "authority"
     CREDENTIALS: ClassVar = "credentials.json"
     ENDPOINT: ClassVar = "endpoint"
+    SECRETS_KEY: ClassVar = "secrets.key"
 
     data: Path
     host: str
@@ -48,6 +49,8 @@ class Settings:
     """The account that was named or that the data folder has; None where the first start may choose."""
     names: RegistryNames
     database: str
+    secrets_key: Path
+    """The file with the key of the secrets, which the first start makes."""
     keep_unused: timedelta
     collect_every: timedelta
     workers: int
@@ -109,6 +112,7 @@ def read_settings(given: Mapping[str, Given], home: Path) -> Settings:
         account=account_for(given, data),
         names=RegistryNames(f"{_shown(host)}:{port}", domain),
         database=database or f"sqlite:///{quote(str(data / 'moorage.db'))}",
+        secrets_key=_secrets_key(given, data),
         keep_unused=_read(given["keep-unused"], values.keep),
         collect_every=_read(given["collect-every"], values.time),
         workers=_read(given["workers"], values.workers),
@@ -200,6 +204,11 @@ def _tls(given: Mapping[str, Given], data: Path) -> Tls | None:
     except Unusable as why:
         raise InvalidSettings(f"{given['tls-listen'].name} has no certificate that it can serve: {why}") from None
     return Tls(*at, certificate, key or certificate)
+
+
+def _secrets_key(given: Mapping[str, Given], data: Path) -> Path:
+    named = _read_if(given["secrets-key"], values.new_file)
+    return named.absolute() if named else data / Settings.SECRETS_KEY
 
 
 def _meet(one: tuple[str, int], other: tuple[str, int]) -> bool:

@@ -73,6 +73,12 @@ KNOWN = (
         otherwise="SQLite in the data folder",
     ),
     Setting(
+        "secrets-key",
+        "FILE",
+        "The key with which secrets in the database are sealed; the first start makes it.",
+        otherwise="secrets.key in the data folder",
+    ),
+    Setting(
         "keep-unused",
         "TIME",
         "How long unused bytes stay after a client was last told of them: a number with s, m, h or d.",

@@ -7,6 +7,7 @@ from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 
+from moorage.core.accounts import is_alias
 from moorage.core.hosts import is_wildcard, parse_host
 from moorage.core.names import AccountId, Region, parse_account, parse_region
 from moorage.core.proxies import Proxies
@@ -38,6 +39,16 @@ def file(text: str) -> Path:
     path = Path(text)
     if not path.is_file():
         raise Wrong(f"{text} is not a file")
+    return path
+
+
+def new_file(text: str) -> Path:
+    """Return a file that need not be there yet, in a folder that is."""
+    path = Path(text)
+    if not text or path.is_dir():
+        raise Wrong("must name a file")
+    if not path.parent.is_dir():
+        raise Wrong(f"{text} would be in a folder that is not there")
     return path
 
 
@@ -84,6 +95,20 @@ def proxies(text: str) -> Proxies:
         return Proxies(tuple(ipaddress.ip_network(part.strip()) for part in text.split(",")))
     except ValueError:
         raise Wrong(f"must be IP addresses or networks with commas between them, not {text!r}") from None
+
+
+def alias(text: str) -> str:
+    """Return a name for an account."""
+    if not is_alias(text):
+        raise Wrong(f"must be 3 to 63 lower-case letters, digits and single hyphens between them, not {text!r}")
+    return text
+
+
+def user_name(text: str) -> str:
+    """Return the name of a user of IAM."""
+    if not re.fullmatch(r"[\w+=,.@-]{1,64}", text, re.ASCII):
+        raise Wrong(f"must be 1 to 64 letters, digits and any of _+=,.@-, not {text!r}")
+    return text
 
 
 def workers(text: str) -> int:

@@ -586,7 +586,7 @@ class TokenExpired(TokenError):
 
 @dataclass(eq=False)
 class CredentialsInvalid(SignatureError):
-    """An access key that does not exist (any more), is inactive, or whose user is gone. Tokens die with it too."""
+    """An access key that does not exist (any more), is inactive, whose user is gone or whose account is disabled. Tokens die with it too."""
 
     def __str__(self) -> str:
         return "The security token included in the request is invalid."

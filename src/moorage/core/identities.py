@@ -87,7 +87,10 @@ class Held(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessKey:
-    """A pair of key id and secret that signs requests as a user."""
+    """A pair of key id and secret that signs requests as a user.
+
+    The secret is there where the key was just made or is to verify a signature, and else it is empty.
+    """
 
     id: str
     secret: str = field(repr=False)

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
+from moorage.core.accounts import Account
 from moorage.core.collection import Unused
 from moorage.core.digests import SHA256, Algorithm, Digest
 from moorage.core.identities import AccessKey
@@ -247,6 +248,22 @@ class ResourcePolicyRows(Protocol):
         """Store the policy of a registry in place of what there was; None removes it. The registry is locked."""
 
 
+class AccountRows(Protocol):
+    """Accounts, for who runs the machine."""
+
+    def all(self) -> list[Account]:
+        """Return all accounts in the order of their numbers."""
+
+    def get(self, account: AccountId) -> Account | None:
+        """Return an account."""
+
+    def disabled(self, account: AccountId) -> bool:
+        """Tell whether an account is disabled; one that is not there is not."""
+
+    def set_disabled(self, account: AccountId, *, disabled: bool) -> None:
+        """Disable an account, or take that back."""
+
+
 class Transaction(Protocol):
     """One consistent view of all rows."""
 
@@ -281,6 +298,10 @@ class Transaction(Protocol):
     @property
     def policies(self) -> PolicyRows:
         """Managed policies of accounts' own."""
+
+    @property
+    def accounts(self) -> AccountRows:
+        """Accounts."""
 
 
 class Database(Protocol):

@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, select
 from sqlalchemy.exc import OperationalError
 
+from moorage.adapters.sql.accounts import SqlAccountRows
 from moorage.adapters.sql.identities import SqlIdentityRows
 from moorage.adapters.sql.images import SqlImageRows
 from moorage.adapters.sql.inspection import SqlInspectionRows
@@ -24,6 +25,7 @@ from moorage.adapters.sql.policies import SqlPolicyRows
 from moorage.adapters.sql.repositories import SqlRepositoryRows, upsert
 from moorage.adapters.sql.resource_policies import SqlResourcePolicyRows
 from moorage.adapters.sql.schema import secrets
+from moorage.adapters.vault import Vault
 from moorage.core.errors import StorageFull
 
 HEAD = "0008"
@@ -40,8 +42,9 @@ BUSY_SECONDS = 30
 class SqlTransaction:
     """One open transaction; the rows of each noun come from here."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, vault: Vault | None) -> None:
         self.connection = connection
+        self._vault = vault
 
     @cached_property
     def repositories(self) -> SqlRepositoryRows:
@@ -76,7 +79,12 @@ class SqlTransaction:
     @cached_property
     def identities(self) -> SqlIdentityRows:
         """Identities."""
-        return SqlIdentityRows(self.connection)
+        return SqlIdentityRows(self.connection, self._vault)
+
+    @cached_property
+    def accounts(self) -> SqlAccountRows:
+        """Accounts."""
+        return SqlAccountRows(self.connection)
 
     @cached_property
     def policies(self) -> SqlPolicyRows:
@@ -85,9 +93,10 @@ class SqlTransaction:
 
 
 class SqlDatabase:
-    """A database at a URL of SQLAlchemy's form."""
+    """A database at a URL of SQLAlchemy's form; without a ``vault`` no access key can be added and no secret opened."""
 
-    def __init__(self, url: str, *, connections: int = 8) -> None:
+    def __init__(self, url: str, *, connections: int = 8, vault: Vault | None = None) -> None:
+        self.vault = vault
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = (
@@ -108,13 +117,13 @@ class SqlDatabase:
             with self.engine.begin() as connection:
                 if not durable:
                     connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
-                yield SqlTransaction(connection)
+                yield SqlTransaction(connection, self.vault)
             return
         begin = _BEGIN_DURABLE if durable else _BEGIN
         with _disk_full_refused(), self._turn, self.engine.connect() as connection:
             connection = connection.execution_options(moorage_begin=begin)  # noqa: PLW2901 - the same connection, with an option
             with connection.begin():
-                yield SqlTransaction(connection)
+                yield SqlTransaction(connection, self.vault)
 
     @contextmanager
     def read(self) -> Iterator[SqlTransaction]:
@@ -122,7 +131,7 @@ class SqlDatabase:
         with self.engine.connect() as connection:
             if not self.is_sqlite:
                 connection = connection.execution_options(isolation_level="REPEATABLE READ")  # noqa: PLW2901 - the same connection, with an option
-            yield SqlTransaction(connection)
+            yield SqlTransaction(connection, self.vault)
 
     def secret(self, name: str, fresh: bytes) -> bytes:
         """Return the secret of that name, which all processes on this database share; ``fresh`` becomes it at the first call."""

@@ -6,6 +6,7 @@ On SQLite they go to the driver itself: an indexed read takes it 5 us, the layer
 from the same tables as all others and rendered once.
 """
 
+import logging
 import sqlite3
 import threading
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from moorage.adapters.sql.database import BUSY_SECONDS, SqlDatabase
 from moorage.adapters.sql.resource_policies import identity_version, registry_version
 from moorage.adapters.sql.schema import access_keys, contents, images, layers, principals, repositories, tags
 from moorage.adapters.sql.times import to_moment
+from moorage.adapters.vault import SealBroken, needed
 from moorage.core.digests import Digest, parse_digest
 from moorage.core.identities import AccessKey, User
 from moorage.core.images import Served
@@ -53,12 +55,15 @@ _key = (
     .where(access_keys.c.id == bindparam("key"))
 )
 
+_log = logging.getLogger("moorage.secrets")
+
 
 class SqlHotReads:
     """The port HotReads."""
 
     def __init__(self, database: SqlDatabase) -> None:
         self._database = database
+        self._vault = database.vault
         self._sqlite = _connect(database) if database.is_sqlite else None
         # The driver hands one prepared statement to every thread that asks with the same text.
         self._alone = threading.Lock()
@@ -83,11 +88,19 @@ class SqlHotReads:
         return (Versions(*row[:4]), Layer(row[4], row[5], row[6], to_moment(row[7]))) if row else None
 
     def key(self, key_id: str) -> AccessKey | None:
-        """Return an access key with its user, or None; whether it is active is the reader's to look at."""
+        """Return an access key with its user, or None where there is none or its secret was not sealed for it.
+
+        Whether it is active is the reader's to look at.
+        """
         row = self._row(_key, {"key": key_id})
         if row is None:
             return None
-        secret, active, made_at, account, name, user_id, path, created_at, boundary = row
+        sealed, active, made_at, account, name, user_id, path, created_at, boundary = row
+        try:
+            secret = needed(self._vault).open(key_id, sealed)
+        except SealBroken:
+            _log.error("the secret of %s was not sealed for that key, or not by this store", key_id)
+            return None
         user = User(
             account=account, name=name, id=user_id, path=path, created_at=to_moment(created_at), boundary=boundary
         )

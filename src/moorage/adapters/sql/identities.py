@@ -3,13 +3,14 @@
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from moorage.adapters.sql.grants import SqlGrantRows
 from moorage.adapters.sql.repositories import upsert
 from moorage.adapters.sql.schema import access_keys, accounts, group_members, principals
 from moorage.adapters.sql.times import to_moment, to_seconds
+from moorage.adapters.vault import Vault, needed
 from moorage.core.identities import KINDS, AccessKey, Group, Identity, Role, User
 from moorage.core.names import AccountId, Region
 
@@ -63,9 +64,9 @@ _leave = delete(group_members).where(
     group_members.c.group_id == bindparam("group"), group_members.c.user_id == bindparam("user")
 )
 
-_keys = select(
-    *(access_keys.c[name].label(f"key_{name}") for name in ("id", "secret", "active", "created_at")), principals
-).join(principals, principals.c.id == access_keys.c.user_id)
+_keys = select(*(access_keys.c[name].label(f"key_{name}") for name in ("id", "active", "created_at")), principals).join(
+    principals, principals.c.id == access_keys.c.user_id
+)
 _key = _keys.where(access_keys.c.id == bindparam("key_id"))
 _keys_of_user = _keys.where(principals.c.id == bindparam("of")).order_by(access_keys.c.created_at, access_keys.c.id)
 _set_key = update(access_keys).where(access_keys.c.id == bindparam("key_id")).values(active=bindparam("is_active"))
@@ -74,6 +75,10 @@ _remove_key = delete(access_keys).where(access_keys.c.id == bindparam("key_id"))
 
 class SqlIdentityRows(SqlGrantRows):
     """The port IdentityRows."""
+
+    def __init__(self, connection: Connection, vault: Vault | None) -> None:
+        super().__init__(connection)
+        self._vault = vault
 
     def version(self, account: AccountId) -> int | None:
         """Return the number of the account's last change of identities; None where there is no such account."""
@@ -169,10 +174,10 @@ class SqlIdentityRows(SqlGrantRows):
         return [_to_key(row) for row in self._connection.execute(_keys_of_user, {"of": user_id})]
 
     def add_key(self, key: AccessKey) -> None:
-        """Store an access key."""
+        """Store an access key, its secret sealed."""
         values = {
             "id": key.id,
-            "secret": key.secret,
+            "secret": needed(self._vault).seal(key.id, key.secret),
             "user_id": key.user.id,
             "active": key.active,
             "created_at": to_seconds(key.created_at),
@@ -256,7 +261,7 @@ def _changing(identity: Identity) -> dict[str, Any]:
 def _to_key(row: Row[*tuple[Any, ...]]) -> AccessKey:
     return AccessKey(
         id=row.key_id,
-        secret=row.key_secret,
+        secret="",
         user=_to(User, row),
         active=row.key_active,
         created_at=to_moment(row.key_created_at),

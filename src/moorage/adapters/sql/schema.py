@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 from moorage.core.digests import MAX_DIGEST, SHA256
@@ -57,6 +58,7 @@ accounts = Table(
     Column("created_at", Double, nullable=False),
     # Counts the changes of the account's users, keys and policies: what was read under one number stays true under it.
     Column("identity_version", BigInteger, nullable=False),
+    Column("disabled", Boolean, nullable=False, server_default=false()),
 )
 
 # Users, groups and roles.
