@@ -20,6 +20,7 @@ from moorage.actions.inspection import Inspection
 from moorage.actions.layers import Layers
 from moorage.actions.repositories import Repositories
 from moorage.actions.resource_policies import ResourcePolicies
+from moorage.actions.sessions import Sessions
 from moorage.actions.tokens import Tokens
 from moorage.actions.uploads import Uploads
 from moorage.adapters.blobs_disk import DiskBlobs
@@ -112,7 +113,7 @@ def build(settings: Settings) -> App:
     services = {
         "ecr": ecr.operations() | ecr_policies.operations(policies),
         "iam": iam.operations(identities),
-        "sts": sts.operations(identities),
+        "sts": sts.operations(identities, Sessions(database, guard)),
     }
     throttle = Throttle() if settings.throttle else None
     return App(

@@ -18,6 +18,7 @@ from moorage.actions.images import Images, Put
 from moorage.actions.layers import Layers
 from moorage.actions.repositories import Repositories
 from moorage.actions.resource_policies import ResourcePolicies
+from moorage.actions.sessions import Sessions
 from moorage.actions.tokens import Tokens
 from moorage.actions.uploads import Completed, Session, Uploads
 from moorage.adapters.blobs_disk import DiskBlobs
@@ -81,6 +82,7 @@ class Desk:
             now=lambda: self.now,
             quotas=self.quotas,
         )
+        self.sessions = Sessions(self.database, self.guard)
         self.policies = ResourcePolicies(self.database, self.guard)
         self.collection = Collection(self.database, self.blobs, GRACE)
         self.tokens = Tokens(self.database, self.guard, SECRET)

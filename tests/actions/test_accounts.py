@@ -181,7 +181,7 @@ def test_what_a_disabled_account_has_is_there_when_it_is_enabled(desk: Desk, acc
     accounts.switch(HERE.account, disabled=False)
 
     assert desk.shelf(name) == before
-    assert desk.identities.caller(desk.admin).name == "admin"
+    assert desk.identities.caller(desk.admin).arn == desk.admin.caller.arn
 
 
 def test_an_account_that_is_not_there_is_not_made_by_the_way(accounts: Accounts) -> None:

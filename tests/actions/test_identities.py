@@ -278,7 +278,7 @@ def test_a_key_has_the_form_of_iams_and_hides_its_secret(identities: Identities)
 def test_who_one_is_needs_no_permission_but_a_good_key(identities: Identities, admin: Call, ada: Call) -> None:
     identities.put_inline(admin, "ada", "nothing", document("*", "Deny"))
 
-    assert identities.caller(ada).name == "ada"
+    assert identities.caller(ada).arn == ada.caller.arn
     identities.set_key(admin, "ada", ada.caller.access_key_id, active=False)
     with pytest.raises(CredentialsInvalid):
         identities.caller(ada)

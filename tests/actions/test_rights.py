@@ -20,6 +20,7 @@ from moorage.actions.policies import Policies
 from moorage.actions.repositories import Repositories
 from moorage.actions.resource_policies import ResourcePolicies
 from moorage.actions.roles import Roles
+from moorage.actions.sessions import Sessions
 from moorage.actions.tokens import Tokens
 from moorage.actions.uploads import Session, Uploads
 from moorage.core.calls import Call
@@ -44,6 +45,7 @@ NOUNS = (
     Repositories,
     ResourcePolicies,
     Roles,
+    Sessions,
     Tokens,
     Uploads,
 )
@@ -64,6 +66,7 @@ WITHOUT_A_RIGHT = {
     "Layers.signed": "the signed URL is the proof",
     "Layers.chunks": "reads a layer that the caller was given",
     "Layers.pieces": "the same",
+    "Sessions.assume": "the trust policy of the role decides; tests/actions/test_sessions.py",
     "Uploads.drop": "throws away what the same request has sent",
 }
 
@@ -202,6 +205,9 @@ OTHERS: list[tuple[str, str, str, Ask]] = [
         "*",
         lambda s, c: s.desk.policies.delete_registry(c),
     ),
+    ("Sessions.of_user", "sts:GetSessionToken", "*", lambda s, c: s.desk.sessions.of_user(c, None)),
+    ("Sessions.account_of_key", "sts:GetAccessKeyInfo", "*", lambda s, c: s.desk.sessions.account_of_key(c, "AKIA")),
+    ("Sessions.may_decode", "sts:DecodeAuthorizationMessage", "*", lambda s, c: s.desk.sessions.may_decode(c)),
     ("Tokens.issue", "ecr:GetAuthorizationToken", "*", lambda s, c: s.desk.tokens.issue(c)),
     ("Identities.create_user", "iam:CreateUser", f"{ADA}2", lambda s, c: s.desk.identities.create_user(c, "ada2")),
     ("Identities.user", "iam:GetUser", ADA, lambda s, c: s.desk.identities.user(c, "ada")),
@@ -276,6 +282,9 @@ def test_every_module_of_actions_has_its_nouns_in_the_table() -> None:
 
     assert modules == {noun.__module__.rpartition(".")[2] for noun in NOUNS} | {
         "access",
+        # Asked for by whoever runs the machine, as there is no caller.
+        "accounts",
+        "credentials",
         "grants",
         "identity_steps",
         "steps",

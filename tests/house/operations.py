@@ -36,7 +36,7 @@ def answered() -> dict[str, set[str]]:
     return {
         "ecr": {*ecr.operations(), *ecr_policies.operations(NOTHING)},
         "iam": set(iam.operations(NOTHING)),
-        "sts": set(sts.operations(NOTHING)),
+        "sts": set(sts.operations(NOTHING, NOTHING)),
     }
 
 

@@ -9,6 +9,7 @@ from moorage.web.aws.model import service
 # Amazon ECR API Reference, "Common Errors", with the names that ECR has been seen to use.
 FRONT_DOOR = {
     "AccessDeniedException",
+    "ExpiredTokenException",
     "IncompleteSignatureException",
     "InvalidSignatureException",
     "MissingAuthenticationTokenException",
@@ -22,6 +23,7 @@ FRONT_DOOR = {
 # IAM API Reference, "Common Errors".
 QUERY_FRONT_DOOR = {
     "AccessDenied",
+    "ExpiredToken",
     "IncompleteSignature",
     "InvalidAction",
     "InvalidClientTokenId",
@@ -62,10 +64,11 @@ def test_ecr_answers_every_error_of_its_model_with_400() -> None:
     assert others == {400}
 
 
-def test_every_code_of_iam_is_an_error_of_its_model_with_the_models_status_or_of_its_front_door() -> None:
+def test_every_code_of_iam_and_sts_is_an_error_of_a_model_with_the_models_status_or_of_its_front_door() -> None:
     modelled = {
         shape.metadata["error"]["code"]: shape.metadata["error"]["httpStatusCode"]
-        for shape in service("iam").model.error_shapes
+        for name in ("iam", "sts")
+        for shape in service(name).model.error_shapes
         if "error" in shape.metadata
     }
 

@@ -10,6 +10,7 @@ from botocore.parsers import create_parser
 
 from moorage.actions.access import Guard
 from moorage.actions.identities import Identities
+from moorage.actions.sessions import Sessions
 from moorage.adapters.sql.database import SqlDatabase
 from moorage.core.calls import Call, Caller
 from moorage.core.errors import IdentityInvalid
@@ -37,12 +38,13 @@ def ask(tmp_path: Path) -> Iterator[Ask]:
     """Ask as an administrator, checked by the model on the way in and read by botocore on the way out."""
     database = SqlDatabase(f"sqlite:///{tmp_path / 'moorage.db'}", vault=VAULT)
     database.migrate()
-    identities = Identities(database, Guard())
+    guard = Guard()
+    identities = Identities(database, guard)
     key = identities.bootstrap(ACCOUNT, AT, keep=lambda _: None)
     assert key
     caller = Caller(key.user.arn, ACCOUNT, key.user.id, key.user.name, key.id)
     call = Call(caller=caller, registry=Registry(ACCOUNT, Region("us-east-1")), at=AT, request_id="1")
-    handlers = {"iam": iam.operations(identities), "sts": sts.operations(identities)}
+    handlers = {"iam": iam.operations(identities), "sts": sts.operations(identities, Sessions(database, guard))}
 
     def ask(operation: str, **given: Any) -> Any:
         meant = service("sts" if operation == "GetCallerIdentity" else "iam")
@@ -66,7 +68,7 @@ def test_every_handler_is_an_operation_of_its_model() -> None:
     identities: Any = None
 
     assert set(iam.operations(identities)) <= service("iam").operations
-    assert set(sts.operations(identities)) <= service("sts").operations
+    assert set(sts.operations(identities, identities)) <= service("sts").operations
 
 
 def test_the_caller_is_told_who_it_is(ask: Ask) -> None:

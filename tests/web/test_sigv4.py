@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moorage.core.errors import (
-    CredentialsInvalid,
     ScopeInvalid,
     SignatureDoesNotMatch,
     SignatureError,
@@ -217,8 +216,11 @@ def test_a_payload_that_is_unsigned_or_has_another_hash_than_stated_is_refused(s
         prove(signed(unsigned(headers=[(b"host", b"h"), (b"x-amz-content-sha256", stated)])))
 
 
-def test_temporary_credentials_are_unknown() -> None:
+def test_the_token_of_temporary_credentials_is_read_and_has_to_be_signed() -> None:
     request = signed(unsigned(headers=[(b"host", b"h"), (b"x-amz-security-token", b"FwoG")]))
 
-    with pytest.raises(CredentialsInvalid):
-        parse(request.headers)
+    assert parse(request.headers).token == "FwoG"
+    assert "FwoG" not in repr(parse(request.headers))
+    added = signed(unsigned(headers=[(b"host", b"h")]))
+    with pytest.raises(SignatureIncomplete):
+        parse([*added.headers, (b"x-amz-security-token", b"FwoG")])

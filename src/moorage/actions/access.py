@@ -6,17 +6,27 @@ resource tag that was changed acts on the next request, in every process, while 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
-from moorage.core.access import AccessRequest, Names, Policies, Policy, decide, parse_policy, parse_resource_policy
+from moorage.core.access import (
+    AccessRequest,
+    Names,
+    Policies,
+    Policy,
+    decide,
+    names_caller,
+    parse_policy,
+    parse_resource_policy,
+)
 from moorage.core.calls import Call, Caller
 from moorage.core.errors import AccessDenied, CredentialsInvalid, MalformedPolicy
-from moorage.core.identities import Held, User
+from moorage.core.identities import Held, Identity, Role
 from moorage.core.managed_policies import managed_policy
 from moorage.core.names import AccountId, Registry, RepositoryName
+from moorage.core.sessions import PREFIX, Session
 from moorage.core.settings import DEFAULTS, IN_SCOPE_OF_V1
 from moorage.ports import Transaction, Versions
 
@@ -33,22 +43,40 @@ _DENY_EVERYONE = parse_resource_policy(
     '{"Version":"2012-10-17","Statement":{"Effect":"Deny","Principal":"*","Action":"*"}}'
 )
 
+_ALLOW_ALL = parse_policy('{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}')
+
+_OF_PRINCIPALS = (
+    "aws:principal",
+    "aws:userid",
+    "aws:username",
+    "aws:token",
+    "aws:multifactor",
+    "aws:sourceidentity",
+    "aws:viaaws",
+)
+"""What the condition keys about a caller begin with."""
+
 _OF_ONES_OWN_ACCOUNT = "ecr:GetAuthorizationToken"
 """The one action of ECR's that no resource-based policy has a part in (Amazon ECR User Guide, "Repository policies vs IAM policies")."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Rights:
-    """What one access key may do; ``user`` is None where the key lets nobody in."""
+    """What one access key may do, and what conditions can ask about who has it."""
 
-    user: User | None
     names: Names
+    about: Context
     policies: tuple[Policy, ...]
     boundary: Policy | None
+    session: tuple[Policy, ...] | None
     needs_context: bool
 
 
-_NOBODY = _Rights(None, Names("", AccountId("")), (), None, needs_context=False)
+class _Nobody:
+    """A key that lets nobody in."""
+
+
+_NOBODY = _Nobody()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +125,7 @@ class Guard:
     """Authorises requests. One per process, shared by its threads; it remembers ``most`` callers, registries and repositories."""
 
     def __init__(self, most: int = _MOST) -> None:
-        self._callers: _Memory[tuple[str, str], _Rights] = _Memory(most)
+        self._callers: _Memory[tuple[str, str], _Rights | _Nobody] = _Memory(most)
         self._registries: _Memory[Registry, _Registry] = _Memory(most)
         self._repositories: _Memory[int, _Repository] = _Memory(most)
 
@@ -132,23 +160,41 @@ class Guard:
         _decide(rights, registry, repository, call, action, call.registry.repository_arn(name), _NO_CONTEXT)
         return True
 
-    def identify(self, tx: Transaction, call: Call) -> User:
-        """Return the caller as a user, whatever it may do; raises CredentialsInvalid as ``allow`` does."""
-        user = self._rights(tx, call.caller, _versions(tx, call, None)).user
-        if user is None:
-            raise CredentialsInvalid
-        return user
+    def allow_trusted(
+        self, tx: Transaction, call: Call, action: str, role: str, trust: str | None, context: Context
+    ) -> None:
+        """Return if the caller may have ``action`` of STS (``sts:AssumeRole``) done to a role, named by its ARN.
+
+        ``trust`` is its trust policy, None where there is no such role. It has to name the caller, or the caller's account, within
+        one account too (IAM User Guide, "How IAM roles differ from resource-based policies"). Raises CredentialsInvalid, and
+        AccessDenied that does not tell why.
+        """
+        rights = self._known(tx, call)
+        asked = replace(call, registry=Registry(AccountId(role.split(":")[4]), call.registry.region))
+        request = _question(rights.names, asked, action, role, _context(asked, rights, context))
+        policies = [_of_resource(trust)] if trust else []
+        there = [policy for policy in policies if policy]
+        if not names_caller(request, there) or not decide(request, _policies(rights, there)).allowed:
+            raise AccessDenied(rights.names.arn, action, role, "")
+
+    def identify(self, tx: Transaction, call: Call) -> Names:
+        """Return what the caller is called, whatever it may do; raises CredentialsInvalid as ``allow`` does."""
+        return self._known(tx, call).names
 
     def question(self, tx: Transaction, call: Call, action: str, resource: str) -> AccessRequest:
         """Return what is decided where the caller asks for this; raises CredentialsInvalid as ``allow`` does."""
+        rights = self._known(tx, call)
+        return _question(rights.names, call, action, resource, _context(call, rights, _NO_CONTEXT))
+
+    def _known(self, tx: Transaction, call: Call) -> _Rights:
         rights = self._rights(tx, call.caller, _versions(tx, call, None))
-        if rights.user is None:
+        if isinstance(rights, _Nobody):
             raise CredentialsInvalid
-        return _question(rights.names, call, action, resource, _context(call, rights.user, _NO_CONTEXT))
+        return rights
 
     # --- what was read once ----------------------------------------------------------------------------------------
 
-    def _rights(self, tx: Transaction, caller: Caller, versions: Versions) -> _Rights:
+    def _rights(self, tx: Transaction, caller: Caller, versions: Versions) -> _Rights | _Nobody:
         known = (caller.access_key_id, caller.user_id)
         rights = self._callers.get(known, versions.identities)
         return rights or self._callers.keep(known, versions.identities, _read_rights(tx, caller))
@@ -178,7 +224,7 @@ def _concerns_registry(action: str) -> bool:
 
 
 def _decide(
-    rights: _Rights,
+    rights: _Rights | _Nobody,
     registry: _Registry | None,
     repository: _Repository,
     call: Call,
@@ -186,38 +232,103 @@ def _decide(
     resource: str,
     context: Context,
 ) -> None:
-    user = rights.user
-    if user is None:
+    if isinstance(rights, _Nobody):
         raise CredentialsInvalid
     of_registry = registry.policy if registry and (registry.speaks_of_all or action in IN_SCOPE_OF_V1) else None
-    of_resource = [policy for policy in (of_registry, repository.policy) if policy]
+    of_resource = [policy for policy in (of_registry, repository.policy) if policy and not _mends(rights, call, action)]
     needs_context = rights.needs_context or any(policy.needs_context for policy in of_resource)
-    told = _context(call, user, {**context, **repository.tags}) if needs_context else _NO_CONTEXT
-    decision = decide(
-        _question(rights.names, call, action, resource, told), Policies(rights.policies, of_resource, rights.boundary)
-    )
+    told = _context(call, rights, {**context, **repository.tags}) if needs_context else _NO_CONTEXT
+    decision = decide(_question(rights.names, call, action, resource, told), _policies(rights, of_resource))
     if not decision.allowed:
-        raise AccessDenied(user.arn, action, resource, decision.because)
+        raise AccessDenied(rights.names.arn, action, resource, decision.because)
+
+
+def _mends(rights: _Rights, call: Call, action: str) -> bool:
+    """Tell whether the root user of an account is about to mend a policy, which then has no say: it may keep everybody out."""
+    account = call.registry.account
+    return rights.names.id == rights.names.account == account and action.endswith(
+        ("RepositoryPolicy", "RegistryPolicy")
+    )
 
 
 def _question(names: Names, call: Call, action: str, resource: str, context: Context) -> AccessRequest:
     return AccessRequest(names, action, resource, call.registry.account, context)
 
 
-def _read_rights(tx: Transaction, caller: Caller) -> _Rights:
-    key = tx.identities.key(caller.access_key_id)
-    if key is None or not key.active or (key.user.id, key.user.account) != (caller.user_id, caller.account):
+def _policies(rights: _Rights, of_resource: Sequence[Policy]) -> Policies:
+    return Policies(rights.policies, of_resource, rights.boundary, rights.session)
+
+
+def _read_rights(tx: Transaction, caller: Caller) -> _Rights | _Nobody:
+    session = tx.sessions.get(caller.access_key_id) if caller.access_key_id.startswith(PREFIX) else None
+    credential = session or tx.identities.key(caller.access_key_id)
+    if credential is None or not credential.active or credential.caller.user_id != caller.user_id:
         return _NOBODY
-    if tx.accounts.disabled(caller.account):
+    if credential.caller.account != caller.account or tx.accounts.disabled(caller.account):
         return _NOBODY
-    bound = tx.identities.boundary(key.user.id)
+    identity = session.identity if session else tx.identities.identity(caller.user_id)
+    # A managed policy that this release does not know grants nothing here; those of AWS only ever allow.
+    held = [_policy(one) for one in tx.identities.policies(identity.id)] if identity else [_ALLOW_ALL]
+    bound = tx.identities.boundary(identity.id) if identity else None
     # What bounds and cannot be read lets nothing through.
     boundary = (_policy(bound) or _DENY_ALL) if bound else None
-    # A managed policy that this release does not know grants nothing here; those of AWS only ever allow.
-    policies = tuple(policy for held in tx.identities.policies(key.user.id) if (policy := _policy(held)))
-    names = Names(key.user.arn, key.user.account, key.user.id)
-    needs_context = any(policy.needs_context for policy in (*policies, boundary) if policy)
-    return _Rights(key.user, names, policies, boundary, needs_context)
+    limits = tuple(_limit(tx, one) for one in session.limits) if session and session.limits else None
+    policies = tuple(policy for policy in held if policy)
+    tags = {**(tx.identities.tags(identity.id) if identity else {}), **(session.tags if session else {})}
+    return _Rights(
+        names=_names(credential.caller, identity),
+        about=_about(credential.caller, identity, session, tags),
+        policies=policies,
+        boundary=boundary,
+        session=limits,
+        needs_context=any(policy.needs_context for policy in (*policies, *(limits or ()), boundary) if policy),
+    )
+
+
+def _names(caller: Caller, identity: Identity | None) -> Names:
+    role = identity if isinstance(identity, Role) else None
+    return Names(caller.arn, caller.account, caller.user_id, role.arn if role else "", role.id if role else "")
+
+
+def _about(caller: Caller, identity: Identity | None, session: Session | None, tags: Mapping[str, str]) -> Context:
+    """Return the condition keys about a principal (IAM User Guide, "AWS global condition context keys")."""
+    role = identity if isinstance(identity, Role) else None
+    about = {f"aws:principaltag/{key.lower()}": value for key, value in tags.items()}
+    about |= {
+        "aws:principalarn": role.arn if role else caller.arn,
+        "aws:principalaccount": caller.account,
+        "aws:principaltype": "AssumedRole" if role else "User" if identity else "Account",
+        "aws:principalisawsservice": "false",
+        "aws:viaawsservice": "false",
+        "aws:userid": caller.user_id,
+    }
+    if caller.user_name:
+        about["aws:username"] = caller.user_name
+    if session:
+        about["aws:tokenissuetime"] = session.made_at.isoformat()
+        about["aws:multifactorauthpresent"] = "false"
+        if session.source_identity:
+            about["aws:sourceidentity"] = session.source_identity
+    return about
+
+
+def _limit(tx: Transaction, one: str) -> Policy:
+    """Return what limits a session: a policy's text or the ARN of a managed one, which may be gone by now."""
+    if one.startswith("arn:"):
+        held = read_managed(tx, one)
+        return (_policy(held) if held else None) or _DENY_ALL
+    return _compiled(one)
+
+
+def read_managed(tx: Transaction, arn: str) -> Held | None:
+    """Return a managed policy, AWS's or one's own, as it is in force."""
+    if managed_policy(arn):
+        return Held(arn, None)
+    own = tx.policies.get(arn)
+    in_force = (
+        [version.document for version in tx.policies.versions(own) if version.number == own.default] if own else []
+    )
+    return Held(arn, in_force[0]) if in_force else None
 
 
 def _policy(held: Held) -> Policy | None:
@@ -256,23 +367,17 @@ def _of_resource(document: str | None) -> Policy | None:
         return _DENY_EVERYONE
 
 
-def _context(call: Call, user: User, context: Context) -> Context:
+def _context(call: Call, rights: _Rights, context: Context) -> Context:
     """Return the condition keys of a request (IAM User Guide, "AWS global condition context keys").
 
     Those about the principal come last: nothing that a door or an action gives can stand in for them.
     """
+    given = {key: value for key, value in {**call.context, **context}.items() if not key.startswith(_OF_PRINCIPALS)}
     return {
         "aws:currenttime": call.at.isoformat(),
         "aws:epochtime": str(int(call.at.timestamp())),
-        **call.context,
-        **context,
-        "aws:principalarn": user.arn,
-        "aws:principalaccount": user.account,
-        "aws:principaltype": "User",
-        "aws:principalisawsservice": "false",
-        "aws:viaawsservice": "false",
-        "aws:username": user.name,
-        "aws:userid": user.id,
+        **given,
+        **rights.about,
         "aws:requestedregion": call.registry.region,
         "aws:resourceaccount": call.registry.account,
     }

@@ -5,15 +5,18 @@ Every change is made under the account's lock and counted, so a running server a
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 
-from moorage.actions.credentials import Draw, new_id, new_key, random_text
+from moorage.actions.credentials import Draw, new_id, new_key, new_session, random_text
 from moorage.actions.identities import MAX_KEYS
+from moorage.actions.sessions import add_session
 from moorage.core.accounts import Account
 from moorage.core.errors import EntityAlreadyExists, IdentityLimitExceeded, NoSuchEntity
 from moorage.core.identities import AccessKey, User
 from moorage.core.managed_policies import ADMINISTRATOR_ACCESS
 from moorage.core.names import AccountId
+from moorage.core.sessions import FROM_HERE_ALONE, Session
 from moorage.ports import Database, Transaction
 
 ADMINISTRATOR = "admin"
@@ -60,6 +63,17 @@ class Accounts:
         """
         with self._changing(account) as tx:
             return self._administrator_key(tx, account, user, at)
+
+    def root(self, account: AccountId, at: datetime, seconds: int) -> Session:
+        """Return credentials of the root user, who may do everything in an account, from the machine itself alone.
+
+        Raises NoSuchEntity.
+        """
+        with self._database.write() as tx:
+            _known(tx, account)
+            made = replace(new_session(account, None, at, seconds, self._draw), limits=(FROM_HERE_ALONE,))
+            add_session(tx, made)
+        return made
 
     def switch(self, account: AccountId, *, disabled: bool) -> None:
         """Disable an account or take that back; raises NoSuchEntity."""

@@ -14,6 +14,7 @@ from moorage.actions.groups import Groups
 from moorage.actions.identity_steps import check_limit
 from moorage.actions.policies import Policies
 from moorage.actions.roles import Roles
+from moorage.core.access import Names
 from moorage.core.calls import Call
 from moorage.core.errors import DeleteConflict, EntityAlreadyExists, NoSuchEntity
 from moorage.core.identities import AccessKey, User
@@ -70,7 +71,7 @@ class Identities(Grants):
             keep(key)
         return key
 
-    def caller(self, call: Call) -> User:
+    def caller(self, call: Call) -> Names:
         """STS GetCallerIdentity: needs no permission, but a key that is still good."""
         with self._database.read() as tx:
             return self._guard.identify(tx, call)

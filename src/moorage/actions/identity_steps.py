@@ -84,6 +84,8 @@ class Steps:
         bounded: bool,
     ) -> I:
         account, wanted = call.caller.account, call.caller.user_name if name is None else name
+        if not wanted:
+            raise IdentityInvalid("Must specify userName when calling with non-User credentials")
         found = tx.identities.find(kind, account, wanted)
         # One that does not exist is asked for as one without a path, so that only who may act on it learns that.
         arn = found.arn if found else f"arn:aws:iam::{account}:{kind.kind}/{wanted}"

@@ -151,6 +151,28 @@ def new_key(
 @accounts.command()
 @store_options()
 @account_argument
+@click.option(
+    "--hours", type=click.IntRange(1, 12), default=1, show_default=True, help="How long the credentials last."
+)
+def root(config: Path | None, account: AccountId, hours: int, **options: str | None) -> None:
+    """Print credentials of the root user of an account, for a shell.
+
+    No policy of the account limits that user. What the policy of a repository or the registry denies to everyone is denied to
+    it too, but the policy itself it can always read, replace and delete. The credentials are good for requests from this machine
+    alone.
+
+    Example: eval "$(moorage accounts root 123456789012)"
+    """
+    with _store(server_settings(gathered(config, options)), "root", sealing=True) as store:
+        made = store.root(account, datetime.now(UTC), hours * 3600)
+    click.echo(f"export AWS_ACCESS_KEY_ID={made.id}")
+    click.echo(f"export AWS_SECRET_ACCESS_KEY={made.secret}")
+    click.echo(f"export AWS_SESSION_TOKEN={made.token}")
+
+
+@accounts.command()
+@store_options()
+@account_argument
 def disable(config: Path | None, account: AccountId, **options: str | None) -> None:
     """Refuse every key and login of an account.
 

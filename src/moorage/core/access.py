@@ -29,6 +29,7 @@ __all__ = [
     "Policies",
     "Policy",
     "decide",
+    "names_caller",
     "parse_policy",
     "parse_resource_policy",
 ]
@@ -77,6 +78,11 @@ def decide(request: AccessRequest, policies: Policies) -> Decision:
     if missing := _missing(request, policies):
         return Decision(allowed=False, because=f"because no {missing} allows the {request.action} action")
     return _ALLOWED
+
+
+def names_caller(request: AccessRequest, resource: Sequence[Policy]) -> bool:
+    """Tell whether a resource-based policy allows the request to the caller or to its account."""
+    return any(_naming(request, policy.allows) for policy in resource)
 
 
 def _denier(request: AccessRequest, policies: Policies) -> str | None:

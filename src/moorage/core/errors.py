@@ -593,6 +593,14 @@ class CredentialsInvalid(SignatureError):
 
 
 @dataclass(eq=False)
+class SessionExpired(SignatureError):
+    """Temporary credentials whose time is over."""
+
+    def __str__(self) -> str:
+        return "The security token included in the request is expired"
+
+
+@dataclass(eq=False)
 class SignatureDoesNotMatch(SignatureError):
     """Signed with another secret, or changed on its way."""
 
@@ -716,6 +724,24 @@ class MalformedPolicy(IdentityError):
 
     def __str__(self) -> str:
         return self.reason
+
+
+@dataclass(eq=False)
+class PackedPolicyTooLarge(IdentityError):
+    """Policies of a session that have no room in it; ``hundredths`` of the room is what they would take."""
+
+    hundredths: int
+
+    def __str__(self) -> str:
+        return f"Packed policy consumes {self.hundredths}% of allotted space, please use smaller policy."
+
+
+@dataclass(eq=False)
+class InvalidAuthorizationMessage(IdentityError):
+    """A text that was not encoded here: no refusal of Moorage is."""
+
+    def __str__(self) -> str:
+        return "The authorization message is not valid."
 
 
 @dataclass(eq=False)

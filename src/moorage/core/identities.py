@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, NamedTuple
 
+from moorage.core.calls import Caller
 from moorage.core.names import AccountId, Region
 
 HOUR = 3_600
@@ -97,3 +98,8 @@ class AccessKey:
     user: User
     active: bool = True
     created_at: datetime
+
+    @property
+    def caller(self) -> Caller:
+        """Who asks with it."""
+        return Caller(self.user.arn, self.user.account, self.user.id, self.user.name, self.id)

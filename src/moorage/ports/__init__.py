@@ -8,14 +8,18 @@ from typing import NamedTuple, Protocol
 from moorage.core.accounts import Account
 from moorage.core.collection import Unused
 from moorage.core.digests import SHA256, Algorithm, Digest
-from moorage.core.identities import AccessKey
 from moorage.core.images import Image, Served, Shelf, TagStatus
 from moorage.core.manifests import Manifest
 from moorage.core.names import AccountId, Registry, RepositoryName, Tag, UploadId
 from moorage.core.repositories import Repository
+from moorage.core.sessions import Credential, Session
 from moorage.core.uploads import Layer, Upload
+from moorage.ports.accounts import AccountRows as AccountRows
+from moorage.ports.accounts import SessionRows as SessionRows
 from moorage.ports.identities import IdentityRows as IdentityRows
 from moorage.ports.policies import PolicyRows as PolicyRows
+from moorage.ports.resource_policies import ResourcePolicyRows as ResourcePolicyRows
+from moorage.ports.resource_policies import Versions as Versions
 
 
 class RepositoryRows(Protocol):
@@ -216,54 +220,6 @@ class InspectionRows(Protocol):
         """Return the repositories that hold a blob."""
 
 
-class Versions(NamedTuple):
-    """Numbers of last changes: what was read for a decision under one stays true under it.
-
-    ``identities`` counts for the caller's account, ``registry`` for its policy and settings, ``changes`` for the policy and
-    the resource tags of the repository, whose id ``repository`` is; None where there is none of that name.
-    """
-
-    identities: int
-    registry: int
-    repository: int | None = None
-    changes: int = 0
-
-
-class ResourcePolicyRows(Protocol):
-    """The policies of registries and repositories, and what decisions are remembered under."""
-
-    def versions(self, caller: AccountId, registry: Registry, name: RepositoryName | None) -> Versions | None:
-        """Return the numbers of the last changes; None where there is no such account."""
-
-    def of_repository(self, repository: int) -> str | None:
-        """Return the policy of a repository."""
-
-    def put(self, repository: int, document: str | None) -> None:
-        """Store the policy of a repository in place of what there was; None removes it."""
-
-    def of_registry(self, registry: Registry) -> str | None:
-        """Return the policy of a registry."""
-
-    def put_registry(self, registry: Registry, document: str | None) -> None:
-        """Store the policy of a registry in place of what there was; None removes it. The registry is locked."""
-
-
-class AccountRows(Protocol):
-    """Accounts, for who runs the machine."""
-
-    def all(self) -> list[Account]:
-        """Return all accounts in the order of their numbers."""
-
-    def get(self, account: AccountId) -> Account | None:
-        """Return an account."""
-
-    def disabled(self, account: AccountId) -> bool:
-        """Tell whether an account is disabled; one that is not there is not."""
-
-    def set_disabled(self, account: AccountId, *, disabled: bool) -> None:
-        """Disable an account, or take that back."""
-
-
 class Transaction(Protocol):
     """One consistent view of all rows."""
 
@@ -300,6 +256,10 @@ class Transaction(Protocol):
         """Managed policies of accounts' own."""
 
     @property
+    def sessions(self) -> SessionRows:
+        """Temporary credentials."""
+
+    @property
     def accounts(self) -> AccountRows:
         """Accounts."""
 
@@ -324,8 +284,8 @@ class HotReads(Protocol):
     A pull's come with what decisions are remembered under; None where the account or what is pulled is missing.
     """
 
-    def key(self, key_id: str) -> AccessKey | None:
-        """Return an access key with its user; whether it is active is the reader's to look at."""
+    def key(self, key_id: str) -> Credential | None:
+        """Return an access key, or temporary credentials; whether it is active, or over, is the reader's to look at."""
 
     def manifest(
         self, caller: AccountId, registry: Registry, name: RepositoryName, reference: Digest | Tag

@@ -25,10 +25,11 @@ from moorage.adapters.sql.policies import SqlPolicyRows
 from moorage.adapters.sql.repositories import SqlRepositoryRows, upsert
 from moorage.adapters.sql.resource_policies import SqlResourcePolicyRows
 from moorage.adapters.sql.schema import secrets
+from moorage.adapters.sql.sessions import SqlSessionRows
 from moorage.adapters.vault import Vault
 from moorage.core.errors import StorageFull
 
-HEAD = "0008"
+HEAD = "0010"
 """The last migration of this release."""
 
 # In WAL mode a FULL commit syncs the log, and with it all commits before its own.
@@ -80,6 +81,11 @@ class SqlTransaction:
     def identities(self) -> SqlIdentityRows:
         """Identities."""
         return SqlIdentityRows(self.connection, self._vault)
+
+    @cached_property
+    def sessions(self) -> SqlSessionRows:
+        """Temporary credentials."""
+        return SqlSessionRows(self.connection, self._vault)
 
     @cached_property
     def accounts(self) -> SqlAccountRows:

@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Select, bindparam, select
 from sqlalchemy.dialects.sqlite import dialect
 
+from moorage.adapters.sql import sessions
 from moorage.adapters.sql.database import BUSY_SECONDS, SqlDatabase
 from moorage.adapters.sql.resource_policies import identity_version, registry_version
 from moorage.adapters.sql.schema import access_keys, contents, images, layers, principals, repositories, tags
@@ -25,6 +26,7 @@ from moorage.core.digests import Digest, parse_digest
 from moorage.core.identities import AccessKey, User
 from moorage.core.images import Served
 from moorage.core.names import AccountId, Registry, RepositoryName, Tag
+from moorage.core.sessions import PREFIX, Credential, Session
 from moorage.core.uploads import Layer
 from moorage.ports import Versions
 
@@ -87,24 +89,37 @@ class SqlHotReads:
         row = self._one(_layer, caller, registry, name, digest)
         return (Versions(*row[:4]), Layer(row[4], row[5], row[6], to_moment(row[7]))) if row else None
 
-    def key(self, key_id: str) -> AccessKey | None:
-        """Return an access key with its user, or None where there is none or its secret was not sealed for it.
+    def key(self, key_id: str) -> Credential | None:
+        """Return an access key with its user, or temporary credentials; None where there are none or their secret was not sealed for them.
 
-        Whether it is active is the reader's to look at.
+        Whether they are active, or over, is the reader's to look at.
         """
+        if key_id.startswith(PREFIX):
+            return self._session(key_id)
         row = self._row(_key, {"key": key_id})
         if row is None:
             return None
         sealed, active, made_at, account, name, user_id, path, created_at, boundary = row
-        try:
-            secret = needed(self._vault).open(key_id, sealed)
-        except SealBroken:
-            _log.error("the secret of %s was not sealed for that key, or not by this store", key_id)
+        secret = self._opened(key_id, sealed)
+        if secret is None:
             return None
         user = User(
             account=account, name=name, id=user_id, path=path, created_at=to_moment(created_at), boundary=boundary
         )
         return AccessKey(id=key_id, secret=secret, user=user, active=bool(active), created_at=to_moment(made_at))
+
+    def _session(self, key_id: str) -> Session | None:
+        with self._database.engine.connect() as connection:
+            row = connection.execute(sessions.get, {"session": key_id}).one_or_none()
+        secret = self._opened(key_id, row.session_secret) if row else None
+        return sessions.to_session(row, secret) if row and secret is not None else None
+
+    def _opened(self, key_id: str, sealed: str) -> str | None:
+        try:
+            return needed(self._vault).open(key_id, sealed)
+        except SealBroken:
+            _log.error("the secret of %s was not sealed for that key, or not by this store", key_id)
+            return None
 
     def close(self) -> None:
         """Close the connection."""

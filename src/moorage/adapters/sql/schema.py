@@ -162,6 +162,24 @@ policy_tags = Table(
     Column("value", String(256), nullable=False),
 )
 
+# Temporary credentials: of a user or a role, or, where neither is named, of the root user of the account.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", String(128), primary_key=True),
+    Column("secret", String(256), nullable=False),
+    Column("token_hash", String(64), nullable=False),
+    Column("account", String(12), _owner("accounts.id"), nullable=False, index=True),
+    Column("identity", String(64), _owner("principals.id"), index=True),
+    Column("name", String(64), nullable=False),
+    Column("limits", Text, nullable=False),
+    Column("tags", Text, nullable=False),
+    Column("transitive", Text, nullable=False),
+    Column("source_identity", String(64), nullable=False),
+    Column("made_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False, index=True),
+)
+
 registries = Table(
     "registries",
     metadata,

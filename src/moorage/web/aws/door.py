@@ -15,9 +15,9 @@ from functools import cache
 from typing import Any
 
 from moorage.core.calls import Call, Caller
-from moorage.core.errors import CredentialsInvalid, Refused, ScopeInvalid
-from moorage.core.identities import AccessKey
+from moorage.core.errors import Refused, ScopeInvalid
 from moorage.core.names import AccountId, Region, Registry, parse_region
+from moorage.core.sessions import Credential, check
 from moorage.web.aws import json11, query, sigv4
 from moorage.web.aws.check import common_words, compile_check, ecr_words
 from moorage.web.aws.errors import AWS_ERRORS, INTERNAL, Malformed, NotPosted, UnknownOperation
@@ -60,7 +60,7 @@ class AwsDoor:
     def __init__(
         self,
         services: Mapping[str, Mapping[str, Handler]],
-        key: Callable[[str], AccessKey | None],
+        key: Callable[[str], Credential | None],
         now: Callable[[], datetime],
         throttle: Throttle | None = None,
     ) -> None:
@@ -147,13 +147,9 @@ class AwsDoor:
         region = parse_region(signature.region)
         if region is None:
             raise ScopeInvalid(f"Credential should be scoped to a valid region, not '{signature.region[:64]}'.")
-        key = self._key(signature.access_key_id)
-        if key is None or not key.active:
-            raise CredentialsInvalid
-        sigv4.verify(signature, request, key.secret, at)
-        user = key.user
-        caller = Caller(user.arn, user.account, user_id=user.id, user_name=user.name, access_key_id=key.id)
-        return caller, region, service(signature.service)
+        credential = check(self._key(signature.access_key_id), signature.token, at)
+        sigv4.verify(signature, request, credential.secret, at)
+        return credential.caller, region, service(signature.service)
 
     def _expected(self, request: AwsRequest) -> str:
         return " or ".join(f"'{name}'" for name in self._services if _is_target_of(request, service(name)))

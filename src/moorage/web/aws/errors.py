@@ -98,6 +98,7 @@ AWS_ERRORS: dict[type[e.Refused], AwsError] = {
     RequestTooLarge: AwsError("RequestEntityTooLargeException", 413, ("RequestEntityTooLarge", 413)),
     # signatures
     e.CredentialsInvalid: AwsError("UnrecognizedClientException", 400, ("InvalidClientTokenId", 403)),
+    e.SessionExpired: AwsError("ExpiredTokenException", 400, ("ExpiredToken", 403)),
     e.SignatureDoesNotMatch: _BAD_SIGNATURE,
     e.SignatureExpired: _BAD_SIGNATURE,
     e.SignatureNotYetCurrent: _BAD_SIGNATURE,
@@ -157,6 +158,8 @@ AWS_ERRORS: dict[type[e.Refused], AwsError] = {
     e.DeleteConflict: AwsError("DeleteConflict", 409),
     e.IdentityLimitExceeded: AwsError("LimitExceeded", 409),
     e.MalformedPolicy: AwsError("MalformedPolicyDocument", 400),
+    e.PackedPolicyTooLarge: AwsError("PackedPolicyTooLarge", 400),
+    e.InvalidAuthorizationMessage: AwsError("InvalidAuthorizationMessageException", 400),
     e.IdentityInvalid: AwsError("ValidationError", 400),
     e.IdentityInputInvalid: AwsError("InvalidInput", 400),
     e.UnmodifiableEntity: AwsError("UnmodifiableEntity", 400),

@@ -7,7 +7,7 @@ it. Everything is computed from the bytes as they came in: a parsed query string
 import hmac
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -16,7 +16,6 @@ from typing import Protocol
 from urllib.parse import quote
 
 from moorage.core.errors import (
-    CredentialsInvalid,
     ScopeInvalid,
     SignatureDoesNotMatch,
     SignatureExpired,
@@ -46,6 +45,7 @@ class Signature:
     signed_headers: tuple[str, ...]
     signature: str
     date: datetime
+    token: str | None = field(default=None, repr=False)
 
 
 class SignedRequest(Protocol):
@@ -67,8 +67,7 @@ def parse(headers: Sequence[tuple[bytes, bytes]]) -> Signature:
     """Return what the Authorization header claims.
 
     Raises SignatureMissing without such a header, SignatureIncomplete where a part of it is absent or malformed or a header
-    that must be signed is not, ScopeInvalid where its scope cannot be, CredentialsInvalid for temporary credentials, which
-    are not issued here.
+    that must be signed is not, ScopeInvalid where its scope cannot be.
     """
     values = _joined(headers)
     if "authorization" not in values:
@@ -87,8 +86,7 @@ def parse(headers: Sequence[tuple[bytes, bytes]]) -> Signature:
         raise ScopeInvalid("Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP.")
     signed = tuple(parts["SignedHeaders"].split(";"))
     _must_be_signed(values, signed)
-    if "x-amz-security-token" in values:
-        raise CredentialsInvalid
+    token = values.get("x-amz-security-token")
     return Signature(
         access_key_id=access_key_id,
         day=day,
@@ -97,6 +95,7 @@ def parse(headers: Sequence[tuple[bytes, bytes]]) -> Signature:
         signed_headers=signed,
         signature=parts["Signature"],
         date=date,
+        token=None if token is None else token.decode("latin-1"),
     )
 
 

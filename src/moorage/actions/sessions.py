@@ -1,0 +1,159 @@
+"""What a caller may ask of STS: temporary credentials."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from moorage.actions.access import Guard, read_managed
+from moorage.actions.credentials import Draw, new_session, random_text
+from moorage.core.calls import Call
+from moorage.core.errors import AccessDenied, IdentityInvalid, NoSuchEntity
+from moorage.core.identities import Role, User
+from moorage.core.identity_tags import Pairs, plan_tags, requested, tagged
+from moorage.core.names import AccountId
+from moorage.core.policies import parse_policy
+from moorage.core.sessions import (
+    KEPT,
+    PREFIX,
+    USUAL_OF_USER,
+    WITHOUT_IAM,
+    Session,
+    packed,
+    seconds_of_role,
+    tags_of,
+)
+from moorage.ports import Database, Transaction
+
+SWEPT = 100
+"""Sessions that are long over, and go when a new one comes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a session of a role is to be like; ``policies`` are the ARNs of managed ones."""
+
+    name: str
+    seconds: int | None = None
+    policy: str | None = None
+    policies: Sequence[str] = ()
+    tags: Pairs = ()
+    transitive: Sequence[str] = ()
+    external_id: str | None = None
+    source_identity: str = ""
+
+
+class Sessions:
+    """Actions on temporary credentials."""
+
+    def __init__(self, database: Database, guard: Guard, draw: Draw = random_text) -> None:
+        self._database = database
+        self._guard = guard
+        self._draw = draw
+
+    def assume(self, call: Call, arn: str, wish: Wish) -> tuple[Session, int]:
+        """Return credentials of a role, and how many hundredths of their room its policies and tags take.
+
+        The role's trust policy has to name the caller, and where it names the caller's account alone, the caller's policies have
+        to allow it too. Raises AccessDenied, also where there is no such role, MalformedPolicy, IdentityInvalid,
+        PackedPolicyTooLarge.
+        """
+        limits = _limits(wish)
+        tags = plan_tags({}, wish.tags)
+        with self._database.write() as tx:
+            role = _role(tx, arn)
+            by = tx.sessions.get(call.caller.access_key_id)
+            for action, is_needed in (
+                ("sts:AssumeRole", True),
+                ("sts:TagSession", bool(tags)),
+                ("sts:SetSourceIdentity", bool(wish.source_identity)),
+            ):
+                if is_needed:
+                    trust = role.trust if role else None
+                    self._guard.allow_trusted(tx, call, action, arn, trust, _context(tx, role, wish))
+            if role is None:
+                raise AccessDenied(call.caller.arn, "sts:AssumeRole", arn, "")
+            _check_managed(tx, role.account, wish.policies)
+            all_tags = tags_of(tags, by)
+            handed_on = {*wish.transitive, *(by.transitive if by else ())}
+            seconds = seconds_of_role(wish.seconds, role, chained=bool(by and isinstance(by.identity, Role)))
+            made = replace(
+                new_session(role.account, role, call.at, seconds, self._draw),
+                name=wish.name,
+                limits=limits,
+                tags=all_tags,
+                transitive=tuple(key for key in all_tags if key in handed_on),
+                source_identity=(by.source_identity if by else "") or wish.source_identity,
+            )
+            add_session(tx, made)
+            tx.identities.note_use(role.id, call.at, call.registry.region)
+        return made, packed(limits, all_tags)
+
+    def of_user(self, call: Call, seconds: int | None) -> Session:
+        """Return credentials of the calling user for a while; raises AccessDenied for a caller that has such itself."""
+        with self._database.write() as tx:
+            self._guard.allow(tx, call, "sts:GetSessionToken", "*")
+            user = tx.identities.find(User, call.caller.account, call.caller.user_name)
+            if user is None or call.caller.access_key_id.startswith(PREFIX):
+                raise AccessDenied(call.caller.arn, "sts:GetSessionToken", "*", "with session credentials")
+            made = new_session(user.account, user, call.at, seconds or USUAL_OF_USER, self._draw)
+            made = replace(made, limits=(WITHOUT_IAM,))
+            add_session(tx, made)
+        return made
+
+    def account_of_key(self, call: Call, key_id: str) -> AccountId:
+        """Return whose an access key is; raises NoSuchEntity."""
+        with self._database.read() as tx:
+            self._guard.allow(tx, call, "sts:GetAccessKeyInfo", "*")
+            key, session = tx.identities.key(key_id), tx.sessions.get(key_id)
+        if key:
+            return key.user.account
+        if session:
+            return session.account
+        raise NoSuchEntity(f"The Access Key with id {key_id} cannot be found.")
+
+    def may_decode(self, call: Call) -> None:
+        """Return where the caller may have messages of refusals decoded."""
+        with self._database.read() as tx:
+            self._guard.allow(tx, call, "sts:DecodeAuthorizationMessage", "*")
+
+
+def add_session(tx: Transaction, session: Session) -> None:
+    """Store a session, and forget some that are long over."""
+    tx.sessions.forget(session.made_at - KEPT, SWEPT)
+    tx.sessions.add(session)
+
+
+_role_arn = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):role/(?:.+/)?([^/]+)", re.ASCII)
+
+
+def _role(tx: Transaction, arn: str) -> Role | None:
+    found = _role_arn.fullmatch(arn)
+    if not found:
+        raise IdentityInvalid(f"{arn} is invalid")
+    role = tx.identities.find(Role, AccountId(found[1]), found[2])
+    return role if role and role.arn == arn else None
+
+
+def _limits(wish: Wish) -> tuple[str, ...]:
+    if wish.policy is not None:
+        parse_policy(wish.policy)
+    limits = (*([wish.policy] if wish.policy is not None else []), *wish.policies)
+    packed(limits, dict(wish.tags))
+    return limits
+
+
+def _check_managed(tx: Transaction, account: AccountId, arns: Sequence[str]) -> None:
+    for arn in arns:
+        if arn.split(":")[4:5] not in ([account], ["aws"]) or read_managed(tx, arn) is None:
+            raise NoSuchEntity(f"Policy {arn} does not exist or is not attachable.")
+
+
+def _context(tx: Transaction, role: Role | None, wish: Wish) -> Mapping[str, str | Sequence[str]]:
+    """Return the condition keys of the request (IAM User Guide, "Available keys for AWS STS")."""
+    given: dict[str, str | Sequence[str]] = {
+        "sts:rolesessionname": wish.name,
+        **({"sts:externalid": wish.external_id} if wish.external_id is not None else {}),
+        **({"sts:sourceidentity": wish.source_identity} if wish.source_identity else {}),
+        **({"sts:transitivetagkeys": list(wish.transitive)} if wish.transitive else {}),
+    }
+    return {**given, **requested(wish.tags), **(tagged(tx.identities.tags(role.id)) if role else {})}

@@ -1,0 +1,91 @@
+"""Rows of temporary credentials."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select
+
+from moorage.adapters.sql.identities import to_identity
+from moorage.adapters.sql.schema import principals, sessions
+from moorage.adapters.sql.times import to_moment, to_seconds
+from moorage.adapters.vault import Vault, needed
+from moorage.core.identities import Role, User
+from moorage.core.sessions import Session
+
+OWN = (
+    sessions.c.id,
+    sessions.c.secret,
+    sessions.c.token_hash,
+    sessions.c.account,
+    sessions.c.name,
+    sessions.c.limits,
+    sessions.c.tags,
+    sessions.c.transitive,
+    sessions.c.source_identity,
+    sessions.c.made_at,
+    sessions.c.expires_at,
+)
+get = (
+    select(*(column.label(f"session_{column.name}") for column in OWN), principals)
+    .join_from(sessions, principals, isouter=True)
+    .where(sessions.c.id == bindparam("session"))
+)
+_old = select(sessions.c.id).where(sessions.c.expires_at < bindparam("before")).limit(bindparam("count"))
+
+
+class SqlSessionRows:
+    """The port SessionRows."""
+
+    def __init__(self, connection: Connection, vault: Vault | None) -> None:
+        self._connection = connection
+        self._vault = vault
+
+    def get(self, session_id: str) -> Session | None:
+        """Return a session, without its secret."""
+        row = self._connection.execute(get, {"session": session_id}).one_or_none()
+        return to_session(row, "") if row else None
+
+    def add(self, session: Session) -> None:
+        """Store a session, its secret sealed and of its token the hash alone."""
+        values = {
+            "id": session.id,
+            "secret": needed(self._vault).seal(session.id, session.secret),
+            "token_hash": session.token_hash,
+            "account": session.account,
+            "identity": session.identity.id if session.identity else None,
+            "name": session.name,
+            "limits": msgspec.json.encode(session.limits).decode(),
+            "tags": msgspec.json.encode(dict(session.tags)).decode(),
+            "transitive": msgspec.json.encode(session.transitive).decode(),
+            "source_identity": session.source_identity,
+            "made_at": to_seconds(session.made_at),
+            "expires_at": to_seconds(session.expires_at),
+        }
+        self._connection.execute(insert(sessions), values)
+
+    def forget(self, before: datetime, most: int) -> None:
+        """Forget up to ``most`` sessions that were over by then."""
+        old = self._connection.execute(_old, {"before": to_seconds(before), "count": most}).scalars().all()
+        if old:
+            self._connection.execute(delete(sessions).where(sessions.c.id.in_(old)))
+
+
+def to_session(row: Row[*tuple[Any, ...]], secret: str) -> Session:
+    """Return the session of a row of ``get``."""
+    identity = to_identity(row) if row.id else None
+    number, _, token_hash, account, name, limits, tags, transitive, source, made_at, expires_at = row[: len(OWN)]
+    return Session(
+        id=number,
+        secret=secret,
+        token_hash=token_hash,
+        account=account,
+        identity=identity if isinstance(identity, User | Role) else None,
+        name=name,
+        limits=tuple(msgspec.json.decode(limits)),
+        tags=msgspec.json.decode(tags),
+        transitive=tuple(msgspec.json.decode(transitive)),
+        source_identity=source,
+        made_at=to_moment(made_at),
+        expires_at=to_moment(expires_at),
+    )
