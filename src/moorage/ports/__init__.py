@@ -5,14 +5,13 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from moorage.core.accounts import Account
 from moorage.core.collection import Unused
 from moorage.core.digests import SHA256, Algorithm, Digest
 from moorage.core.images import Image, Served, Shelf, TagStatus
 from moorage.core.manifests import Manifest
 from moorage.core.names import AccountId, Registry, RepositoryName, Tag, UploadId
 from moorage.core.repositories import Repository
-from moorage.core.sessions import Credential, Session
+from moorage.core.sessions import Credential
 from moorage.core.uploads import Layer, Upload
 from moorage.ports.accounts import AccountRows as AccountRows
 from moorage.ports.accounts import SessionRows as SessionRows
