@@ -24,7 +24,7 @@ from moorage.adapters.sql.repositories import SqlRepositoryRows, upsert
 from moorage.adapters.sql.schema import secrets
 from moorage.core.errors import StorageFull
 
-HEAD = "0004"
+HEAD = "0005"
 """The last migration of this release."""
 
 # In WAL mode a FULL commit syncs the log, and with it all commits before its own.

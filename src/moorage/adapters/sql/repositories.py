@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -16,29 +16,31 @@ from moorage.core.names import Registry, RepositoryName
 from moorage.core.repositories import Encryption, Mutability, Repository, TagMutability
 
 _of_registry = (repositories.c.account == bindparam("account"), repositories.c.region == bindparam("region"))
-_get = select(repositories).where(*_of_registry, repositories.c.name == bindparam("name"))
+# In the order of ``_repository``; what is counted beforehand is no part of it.
+_columns = tuple(column for column in repositories.c if column.name != "image_count")
+_get = select(*_columns).where(*_of_registry, repositories.c.name == bindparam("name"))
 _lock = _get.with_for_update()
-_named = select(repositories).where(*_of_registry, repositories.c.name.in_(bindparam("names", expanding=True)))
+_named = select(*_columns).where(*_of_registry, repositories.c.name.in_(bindparam("names", expanding=True)))
 _page = (
-    select(repositories)
+    select(*_columns)
     .where(*_of_registry, repositories.c.name > bindparam("after"))
     .order_by(repositories.c.name)
     .limit(bindparam("count"))
 )
 _holding = (
-    select(repositories)
+    select(*_columns)
     .join(layers, layers.c.repository_id == repositories.c.id)
     .where(*_of_registry, layers.c.digest == bindparam("digest"))
     .limit(bindparam("count"))
 )
-_count = select(func.count()).select_from(repositories).where(*_of_registry)
+_this_registry = (registries.c.account == bindparam("of_account"), registries.c.region == bindparam("of_region"))
+_count = select(registries.c.repository_count).where(*_this_registry)
+_one_more = (
+    update(registries).where(*_this_registry).values(repository_count=registries.c.repository_count + bindparam("more"))
+)
 _of_settings = (settings.c.account == bindparam("account"), settings.c.region == bindparam("region"))
 _settings = select(settings.c.name, settings.c.value).where(*_of_settings)
-_lock_registry = (
-    select(registries.c.account)
-    .where(registries.c.account == bindparam("account"), registries.c.region == bindparam("region"))
-    .with_for_update()
-)
+_lock_registry = select(registries.c.account).where(*_this_registry).with_for_update()
 _tags = (
     select(repository_tags.c.key, repository_tags.c.value)
     .where(repository_tags.c.repository_id == bindparam("id"))
@@ -60,7 +62,7 @@ class SqlRepositoryRows:
     def lock_registry(self, registry: Registry) -> None:
         """Keep every other write to the registry's own rows out until the transaction ends."""
         self._connection.execute(upsert(self._connection, registries).values(**_key(registry)).on_conflict_do_nothing())
-        self._connection.execute(_lock_registry, _key(registry))
+        self._connection.execute(_lock_registry, _of(registry))
 
     def lock(self, registry: Registry, name: RepositoryName) -> Repository | None:
         """Return the repository and keep every other write to it out until the transaction ends."""
@@ -82,7 +84,8 @@ class SqlRepositoryRows:
             "kms_key": repository.encryption.kms_key,
             **_changing(repository),
         }
-        row = self._connection.execute(insert(repositories).values(**values).returning(repositories)).one()
+        row = self._connection.execute(insert(repositories).values(**values).returning(*_columns)).one()
+        self._connection.execute(_one_more, {**_of(repository.registry), "more": 1})
         return _repository(row)
 
     def update(self, repository: Repository) -> None:
@@ -93,11 +96,12 @@ class SqlRepositoryRows:
 
     def remove(self, repository: Repository) -> None:
         """Forget a repository and everything that belongs to it."""
-        self._connection.execute(delete(repositories).where(repositories.c.id == repository.id))
+        gone = self._connection.execute(delete(repositories).where(repositories.c.id == repository.id)).rowcount
+        self._connection.execute(_one_more, {**_of(repository.registry), "more": -gone})
 
     def count(self, registry: Registry) -> int:
         """Return how many repositories the registry has."""
-        return self._connection.execute(_count, _key(registry)).scalar_one()
+        return self._connection.execute(_count, _of(registry)).scalar_one_or_none() or 0
 
     def named(self, registry: Registry, names: Sequence[RepositoryName]) -> list[Repository]:
         """Return those of the repositories named that exist."""
@@ -138,6 +142,11 @@ class SqlRepositoryRows:
 
 def _key(registry: Registry) -> dict[str, str]:
     return {"account": registry.account, "region": registry.region}
+
+
+def _of(registry: Registry) -> dict[str, str]:
+    # By other names than the columns': SQLAlchemy keeps those for what an UPDATE sets.
+    return {"of_account": registry.account, "of_region": registry.region}
 
 
 def _changing(repository: Repository) -> dict[str, Any]:

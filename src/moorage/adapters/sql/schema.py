@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 from moorage.core.digests import MAX_DIGEST, SHA256
@@ -102,6 +103,8 @@ registries = Table(
     metadata,
     Column("account", String(12), primary_key=True),
     Column("region", String(32), primary_key=True),
+    # Kept by whoever makes or deletes a repository, as a quota is asked for each time.
+    Column("repository_count", BigInteger, nullable=False, server_default="0"),
 )
 
 settings = Table(
@@ -127,6 +130,8 @@ repositories = Table(
     Column("scan_on_push", Boolean, nullable=False),
     Column("encryption", String(16), nullable=False),
     Column("kms_key", String(2200)),
+    # Kept by whoever adds or removes an image, under the repository's lock, as a quota is asked for with each push.
+    Column("image_count", BigInteger, nullable=False, server_default="0"),
     ForeignKeyConstraint(["account", "region"], ["registries.account", "registries.region"], ondelete="CASCADE"),
     UniqueConstraint("account", "region", "name"),
     sqlite_autoincrement=True,
@@ -153,8 +158,11 @@ images = Table(
     Column("pushed_at", Double, nullable=False),
     Column("pulled_at", Double),
     Column("content", LargeBinary, nullable=False),
+    # Whether a tag points at it, so that a page of the one kind need not look at all of the other.
+    Column("tagged", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("repository_id", "digest"),
     Index("images_in_order", "repository_id", "id"),
+    Index("images_by_tagged", "repository_id", "tagged", "id"),
     Index("images_by_subject", "repository_id", "subject", "id"),
     sqlite_autoincrement=True,
 )
