@@ -13,7 +13,7 @@ MISCOUNTED = {
         SELECT digest FROM images WHERE tagged <> EXISTS (SELECT 1 FROM tags WHERE tags.image_id = images.id)
     """,
     "a registry with another number of repositories": """
-        SELECT account FROM registries WHERE repository_count <> (
+        SELECT account FROM registries WHERE account <> '' AND repository_count <> (
             SELECT count(*) FROM repositories
             WHERE repositories.account = registries.account AND repositories.region = registries.region
         )

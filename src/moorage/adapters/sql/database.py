@@ -20,6 +20,7 @@ from moorage.adapters.sql.identities import SqlIdentityRows
 from moorage.adapters.sql.images import SqlImageRows
 from moorage.adapters.sql.inspection import SqlInspectionRows
 from moorage.adapters.sql.layers import SqlLayerRows, SqlUploadRows
+from moorage.adapters.sql.remnants import SqlRemnantRows
 from moorage.adapters.sql.repositories import SqlRepositoryRows, upsert
 from moorage.adapters.sql.schema import secrets
 from moorage.core.errors import StorageFull
@@ -60,6 +61,11 @@ class SqlTransaction:
     def uploads(self) -> SqlUploadRows:
         """Uploads."""
         return SqlUploadRows(self.connection)
+
+    @cached_property
+    def remnants(self) -> SqlRemnantRows:
+        """What deleted repositories left."""
+        return SqlRemnantRows(self.connection)
 
     @cached_property
     def inspection(self) -> SqlInspectionRows:

@@ -1,6 +1,7 @@
 """Rows of repositories, their resource tags, and their registry's settings."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -9,7 +10,16 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from moorage.adapters.sql.schema import layers, registries, repositories, repository_tags, settings
+from moorage.adapters.sql.schema import (
+    NOBODY,
+    layers,
+    registries,
+    remnants,
+    repositories,
+    repository_tags,
+    settings,
+    uploads,
+)
 from moorage.adapters.sql.times import to_moment, to_seconds
 from moorage.core.digests import Digest
 from moorage.core.names import Registry, RepositoryName
@@ -94,10 +104,19 @@ class SqlRepositoryRows:
             update(repositories).where(repositories.c.id == repository.id).values(**_changing(repository))
         )
 
-    def remove(self, repository: Repository) -> None:
-        """Forget a repository and everything that belongs to it."""
-        gone = self._connection.execute(delete(repositories).where(repositories.c.id == repository.id)).rowcount
-        self._connection.execute(_one_more, {**_of(repository.registry), "more": -gone})
+    def remove(self, repository: Repository, at: datetime) -> None:
+        """Take a repository out of sight with everything that belongs to it; what is left of it is a remnant, and of no registry."""
+        self._connection.execute(upsert(self._connection, registries).values(**NOBODY).on_conflict_do_nothing())
+        there = (repositories.c.id == repository.id, repositories.c.account == repository.registry.account)
+        taken = update(repositories).where(*there).values(**NOBODY, name=str(repository.id))
+        if not self._connection.execute(taken).rowcount:
+            return
+        self._connection.execute(_one_more, {**_of(repository.registry), "more": -1})
+        # These are few, and users' uploads are counted.
+        for few in (uploads, repository_tags):
+            self._connection.execute(delete(few).where(few.c.repository_id == repository.id))
+        values = {**_key(repository.registry), "name": repository.name, "removed_at": to_seconds(at)}
+        self._connection.execute(insert(remnants).values(repository_id=repository.id, **values))
 
     def count(self, registry: Registry) -> int:
         """Return how many repositories the registry has."""

@@ -137,6 +137,21 @@ repositories = Table(
     sqlite_autoincrement=True,
 )
 
+# A repository that was deleted is of no registry any more (``NOBODY``), so no look-up by name finds it and its name is free at
+# once. Its images and layers go after it, little by little; here is what it was.
+remnants = Table(
+    "remnants",
+    metadata,
+    Column("repository_id", RowId, _owner("repositories.id"), primary_key=True, autoincrement=False),
+    Column("account", String(12), nullable=False),
+    Column("region", String(32), nullable=False),
+    Column("name", _ordered(256), nullable=False),
+    Column("removed_at", Double, nullable=False),
+)
+
+NOBODY = {"account": "", "region": ""}
+"""The registry of deleted repositories: no caller's, for an account has twelve digits."""
+
 repository_tags = Table(
     "repository_tags",
     metadata,

@@ -1,4 +1,4 @@
-"""What listings and quotas ask for each time is counted beforehand: images, repositories, whether an image has a tag."""
+"""What listings and quotas ask for each time is counted beforehand; deleted repositories are kept until their rows are gone."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -22,3 +22,20 @@ def upgrade() -> None:
     )
     op.execute("UPDATE images SET tagged = true WHERE id IN (SELECT image_id FROM tags)")
     op.create_index("images_by_tagged", "images", ["repository_id", "tagged", "id"])
+    op.create_table(
+        "remnants",
+        sa.Column(
+            "repository_id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=False,
+            nullable=False,
+        ),
+        sa.Column("account", sa.String(length=12), nullable=False),
+        sa.Column("region", sa.String(length=32), nullable=False),
+        sa.Column(
+            "name", sa.String(length=256, collation="C").with_variant(sa.String(length=256), "sqlite"), nullable=False
+        ),
+        sa.Column("removed_at", sa.Double(), nullable=False),
+        sa.ForeignKeyConstraint(["repository_id"], ["repositories.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("repository_id"),
+    )
