@@ -46,7 +46,7 @@ CALLS = (
 @pytest.fixture
 def rubbish(start_server: Callable[..., Server]) -> Path:
     """A data folder with all that a collection can find, and an image that stays."""
-    server = start_server()
+    server = start_server("--collect-every", "0s")  # or it erases the deleted repository itself
     with client(server, "ecr", admin(server)) as ecr:
         ecr.create_repository(repositoryName="app")
         registry = Registry(server.port, login_password(ecr))
