@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import measures as m
-from benchmarks import peers
+from benchmarks import peers, scale
 from benchmarks.client import Client
 from benchmarks.peers import Contestant, Peer
 from moorage.cli.throwaway import ThrowAway
@@ -220,6 +220,17 @@ def throwaway_rows(folder: Path, rounds: int, *, with_moorage: bool) -> Iterator
         )
 
 
+def scale_rows(folder: Path, rounds: int) -> Iterator[Row]:
+    """Measure pages of a store of a million images; the peer is one of a thousand."""
+    for page in scale.measured(folder, rounds):
+        row = Row(f"among 1,000,000 images: {page.what}", "ms", "1,000 images", lower_is_better=True)
+        row.figures = {
+            "moorage": [1000 * each for each in page.large],
+            "1,000 images": [1000 * each for each in page.small],
+        }
+        yield row
+
+
 def table(rows: list[Row]) -> Iterator[str]:
     yield "| what | Moorage ÷ peer | Moorage ÷ limit | Moorage | peer | limit | unit | note |"
     yield "|---|--:|--:|--:|--:|--:|---|---|"
@@ -268,6 +279,7 @@ def main() -> None:
             describe_row(to, moorage),
             *rows,
             memory_row(to),
+            *([] if asked.peers_only else scale_rows(folder, asked.rounds)),
         ]
     lines = [machine(), "", *table(rows)]
     print("\n".join(lines))

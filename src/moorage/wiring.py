@@ -5,7 +5,7 @@ import json
 import os
 import secrets
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -160,10 +160,10 @@ class Upkeep:
 
 
 @contextmanager
-def upkeep(settings: Settings) -> Iterator[Upkeep]:
-    """Open the store for its upkeep; raises InvalidSettings where there is none of this release."""
+def upkeep(settings: Settings, rest: Callable[[], bool] = lambda: False) -> Iterator[Upkeep]:
+    """Open the store for its upkeep; raises InvalidSettings where there is none of this release. ``rest`` is Collection's."""
     with _opened(settings) as (database, blobs):
-        yield Upkeep(Collection(database, blobs, Grace(settings.keep_unused)), Inspection(database, blobs))
+        yield Upkeep(Collection(database, blobs, Grace(settings.keep_unused), rest), Inspection(database, blobs))
 
 
 @contextmanager
@@ -200,6 +200,16 @@ def _opened(settings: Settings) -> Iterator[tuple[SqlDatabase, DiskBlobs]]:
         blobs = DiskBlobs(settings.blobs)
         _claim(blobs, database.known_secret(SECRET))
         yield database, blobs
+    finally:
+        database.close()
+
+
+def has_remnants(settings: Settings) -> bool:
+    """Tell whether deleted repositories have left rows; a look that writes nothing."""
+    database = SqlDatabase(settings.database, connections=1)
+    try:
+        with database.read() as tx:
+            return bool(tx.remnants.page(0, 1))
     finally:
         database.close()
 

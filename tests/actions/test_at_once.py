@@ -35,6 +35,7 @@ from moorage.core.errors import (
 from moorage.core.names import RepositoryName
 from moorage.core.repositories import Mutability, Repository, TagMutability
 from tests.actions.desk import PART, Desk, by_digest, by_tag
+from tests.contracts.counted import miscounted
 from tests.contracts.rows import AT, HERE, VAULT, index
 
 ENGINES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)]
@@ -122,6 +123,16 @@ def test_of_two_images_for_an_immutable_tag_exactly_one_gets_it(desk: Desk, meet
     assert is_one_of(got, "done", ImageTagAlreadyExists)
     winner = one if got[1] is ImageTagAlreadyExists else two
     assert desk.shelf(name) == {winner.digest: {"v1"}}
+
+
+def test_a_tag_that_moves_to_two_images_is_noted_at_the_one_that_got_it(
+    desk: Desk, app: RepositoryName, meeting: Meeting
+) -> None:
+    desk.push(app, "first", "v1")
+    one, two = desk.push(app, "one"), desk.push(app, "two")
+    both(meeting, lambda: desk.put(app, one, "v1"), lambda: desk.put(app, two, "v1"))
+
+    assert miscounted(desk.database) == []
 
 
 def test_the_same_image_put_twice_is_there_once(desk: Desk, app: RepositoryName, meeting: Meeting) -> None:

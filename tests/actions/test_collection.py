@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from moorage.actions.collection import Collection
 from moorage.actions.layers import CHECK, DOWNLOAD
 from moorage.core.calls import Call
 from moorage.core.collection import Kind
@@ -84,8 +85,40 @@ def test_the_bytes_of_a_deleted_repository_go(desk: Desk, app: RepositoryName) -
     desk.push(app, "one", "v1")
     desk.repositories.delete(desk.admin, app, force=True)
 
+    assert collected(desk, HOUR) == [Kind.REMNANT]
     assert collected(desk, OVER) == [Kind.CONTENT] * 2
     assert desk.files() == {}
+
+
+def test_the_bytes_of_a_deleted_repository_stay_where_another_one_holds_them(desk: Desk, app: RepositoryName) -> None:
+    other = desk.repository("other")
+    desk.push(app, "one", "v1")
+    desk.push(other, "one", "v1")
+    desk.repositories.delete(desk.admin, app, force=True)
+    desk.push(desk.repository(app), "two", "v2")
+
+    assert collected(desk, OVER) == [Kind.REMNANT]
+    assert desk.bytes_of(other, digest_of(b"layer of one")) == b"layer of one"
+    assert desk.bytes_of(app, digest_of(b"layer of two")) == b"layer of two"
+
+
+def test_many_images_of_a_deleted_repository_go_little_by_little(
+    desk: Desk, app: RepositoryName, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("moorage.actions.collection.ROWS", 4)
+    desk.fill(app, {f"image {number}": [f"v{number}"] for number in range(5)})
+    desk.repositories.delete(desk.admin, app, force=True)
+    left: list[int] = []
+
+    def rest() -> bool:
+        left.append(len(desk.rows()["images"]))
+        return len(left) == 2
+
+    stopped = Collection(desk.database, desk.blobs, GRACE, rest)
+    assert list(stopped.erase()) == []
+    assert left == [4, 3]
+    assert collected(desk, HOUR) == [Kind.REMNANT]
+    assert desk.rows()["images"] == []
 
 
 def test_a_layer_that_went_can_be_pushed_again(desk: Desk, app: RepositoryName) -> None:
@@ -160,7 +193,7 @@ def test_a_mounted_layer_has_its_whole_time(desk: Desk, app: RepositoryName) -> 
     assert desk.uploads.mount(at(desk.admin, AT + DAY), other, layer, app)
     desk.repositories.delete(desk.admin, app, force=True)
 
-    assert collected(desk, DAY + DAY) == [Kind.CONTENT]  # the configuration
+    assert collected(desk, DAY + DAY) == [Kind.REMNANT, Kind.CONTENT]  # the configuration
     assert desk.bytes_of(other, layer) == b"layer of one"
 
 
@@ -258,6 +291,10 @@ def test_what_is_shown_is_what_goes_and_showing_changes_nothing(desk: Desk, app:
     desk.push(app, "kept", "v1")
     desk.layer(other, "layer of kept")
     desk.images.delete(desk.admin, app, [by_digest(desk.push(app, "gone", "v2"))])
+    gone = desk.repository("gone")
+    desk.push(gone, "gone with its repository", "v1")
+    desk.layer(gone, "layer of none")
+    desk.repositories.delete(desk.admin, gone, force=True)
     desk.uploads.start(desk.admin, app)
     lost = desk.received(app, b"lost")
     lost.close()

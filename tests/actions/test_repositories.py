@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from moorage.core.calls import Call
+from moorage.core.collection import Kind
 from moorage.core.errors import (
     AccessDenied,
     RepositoryAlreadyExists,
@@ -199,7 +200,7 @@ def test_what_was_there_throughout_is_listed_once_whatever_comes_and_goes_meanwh
 ) -> None:
     with desk.database.write() as tx:
         for repository in tx.repositories.page(HERE, "", 1000):
-            tx.repositories.remove(repository)
+            tx.repositories.remove(repository, AT)
     name = desk.repository()
     desk.fill(name, SEEDS)
     for each in ("zz", "mm", "az"):
@@ -252,6 +253,7 @@ def test_a_repository_without_images_is_deleted_with_its_layers_and_uploads(desk
     desk.uploads.start(desk.admin, app)
     desk.repositories.tag(desk.admin, app, {"team": "a"})
     desk.repositories.delete(desk.admin, app, force=False)
+    assert [each.kind for each in desk.collection.erase()] == [Kind.REMNANT]
 
     rows = desk.rows()
     assert [rows[table] for table in ("repositories", "repository_tags", "layers", "uploads")] == [[], [], [], []]

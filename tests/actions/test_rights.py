@@ -52,6 +52,7 @@ NOUNS = (
 
 WITHOUT_A_RIGHT = {
     "Collection.collect": "whoever runs the server asks for it, on the machine itself",
+    "Collection.erase": "whoever runs the server asks for it, on the machine itself",
     "Collection.files": "whoever runs the server asks for it, on the machine itself",
     "Inspection.findings": "whoever runs the server asks for it, on the machine itself",
     "Inspection.repair": "whoever runs the server asks for it, on the machine itself",

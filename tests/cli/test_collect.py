@@ -11,10 +11,12 @@ from click import ClickException
 from click.testing import CliRunner, Result
 
 from moorage.adapters.blobs_disk import DiskBlobs
+from moorage.adapters.sql.database import SqlDatabase
 from moorage.cli.main import main
 from moorage.cli.upkeep import refuse_other_users
 from tests.clients.people import admin, client, login_password
 from tests.clients.registry import Registry, digest_of
+from tests.contracts.rows import AT, HERE
 from tests.contracts.written import KEY
 from tests.engines.programs import wait_until
 from tests.engines.server import Server
@@ -55,6 +57,24 @@ def test_programs_get_an_object_a_line(store: Path) -> None:
         "since": "2026-03-04T05:06:07.250000+00:00",
     }
     assert (second["kind"], second["repositoryName"], second["uploadId"]) == ("content", None, KEY)
+
+
+def test_a_deleted_repository_is_shown_until_its_rows_are_gone(store: Path) -> None:
+    database = SqlDatabase(f"sqlite:///{store / 'moorage.db'}")
+    with database.write() as tx:
+        [app] = tx.repositories.page(HERE, "", 9)
+        tx.repositories.remove(app, AT)
+    database.close()
+
+    shown, removed, nothing = collect(store, "--dry-run"), collect(store), collect(store)
+
+    assert shown.output.splitlines() == [
+        "remnant        0 B  since 2026-03-04 05:06:07Z  team/app  its repository was deleted",
+        f"content        5 B  since 2026-03-04 05:06:07Z  {digest_of(b'layer')}  no repository holds it",
+        "Would remove 1 remnant, 1 content: 5 B.",
+    ]
+    assert removed.output.splitlines() == [*shown.output.splitlines()[:2], "Removed 1 remnant, 1 content: 5 B."]
+    assert nothing.output == "Removed nothing.\n"
 
 
 def test_the_time_of_grace_is_a_setting(store: Path) -> None:
@@ -123,6 +143,24 @@ def test_a_server_collects_by_itself_and_tells(start_server: Callable[..., Serve
     assert wait_until(lambda: f"1 layer, 1 content: {len(b'unused')} B" in server.log.read_text(), seconds=20)
     registry.must(404, "HEAD", f"/v2/app/blobs/{unused}")
     assert registry.must(200, "GET", "/v2/app/manifests/v1").body == kept
+    assert server.stop() == 0
+
+
+@pytest.mark.slow
+def test_a_server_erases_a_deleted_repository_soon_though_a_collection_is_far(
+    start_server: Callable[..., Server],
+) -> None:
+    server = start_server()
+    with client(server, "ecr", admin(server)) as ecr:
+        ecr.create_repository(repositoryName="app")
+        registry = Registry(server.port, login_password(ecr))
+        registry.push("app", "v1")
+        ecr.delete_repository(repositoryName="app", force=True)
+        ecr.create_repository(repositoryName="app")
+    registry.must(404, "GET", "/v2/app/manifests/v1")
+
+    assert wait_until(lambda: "removed what is unused: 1 remnant" in server.log.read_text(), seconds=20)
+    registry.push("app", "v1")
     assert server.stop() == 0
 
 

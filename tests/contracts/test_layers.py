@@ -93,7 +93,7 @@ def test_a_layer_outlives_the_repository_that_brought_it(database: SqlDatabase, 
     other = add_repository(database, "other")
     with database.write() as tx:
         tx.layers.mount(other, blob("layer"), AT)
-        tx.repositories.remove(app)
+        tx.repositories.remove(app, AT)
 
     with database.read() as tx:
         assert tx.layers.get(other, [blob("layer")])

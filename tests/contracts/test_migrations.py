@@ -19,8 +19,9 @@ from moorage.adapters.sql.schema import metadata
 from moorage.core.digests import SHA256, SHA512, digest_of
 from moorage.core.images import TagStatus
 from moorage.core.names import RepositoryName
+from tests.contracts.counted import miscounted
 from tests.contracts.processes import processes
-from tests.contracts.rows import AT, HERE, add_repository, upload_id
+from tests.contracts.rows import AT, HERE, add_repository, image, upload_id
 
 ROUNDS = {"sqlite": 20, "postgresql": 5}
 
@@ -48,6 +49,22 @@ FIRST_RELEASE = [
     f"""INSERT INTO uploads (id, repository_id, started_at, size, parts, small_last_part, small_part)
     VALUES ('{upload_id(1)}', 1, 0, 7, 0, FALSE, FALSE)""",
 ]
+
+FILLED = [
+    "INSERT INTO registries (account, region) VALUES ('111122223333', 'us-east-1'), ('111122223333', 'eu-west-1')",
+    *[
+        f"""INSERT INTO repositories (id, account, region, name, created_at, mutability, exclusions, scan_on_push, encryption)
+        VALUES ({number}, '111122223333', 'us-east-1', '{name}', 0, 'MUTABLE', '[]', FALSE, 'AES256')"""
+        for number, name in enumerate(("app", "empty", "full"), 1)
+    ],
+    *[
+        f"""INSERT INTO images (id, repository_id, digest, media_type, size, pushed_at, content)
+        VALUES ({number}, {repository}, 'sha256:{number}', 'a/b', 7, 0, '{{}}')"""
+        for number, repository in ((1, 1), (2, 3), (3, 3), (4, 3))
+    ],
+    "INSERT INTO tags (repository_id, name, image_id) VALUES (3, 'v1', 2), (3, 'v2', 2), (3, 'v3', 4)",
+]
+"""A store of the fourth form: one image without a tag, none, and three of which two have tags."""
 
 COLUMNS = """
 SELECT table_name, column_name, data_type, character_maximum_length, is_nullable, column_default, collation_name
@@ -153,6 +170,29 @@ def test_what_the_first_release_kept_is_kept_and_its_uploads_are_of_sha256(empty
         assert (upload.size, upload.algorithm) == (7, SHA256)
         assert [image.tags for image in tx.images.page(repository, TagStatus.ANY, 0, 9)] == [("v1",)]
         tx.layers.add(repository, digest_of(b"layer", SHA512), upload_id(2), 5, AT)
+
+
+def test_what_is_counted_from_now_on_is_counted_in_what_is_there(empty: SqlDatabase) -> None:
+    migrate.upgrade(empty.engine, to="0004")
+    with empty.engine.begin() as connection:
+        for row in FILLED:
+            connection.execute(text(row))
+
+    empty.migrate()
+
+    assert miscounted(empty) == []
+    with empty.read() as tx:
+        found = {name: tx.repositories.get(HERE, RepositoryName(name)) for name in ("app", "empty", "full")}
+        assert tx.repositories.count(HERE) == len(found)
+        full = found["full"]
+        assert full
+        assert tx.images.shelf(full, image("new"), []).image_count == 3
+        walked = {status: [each.tags for each in tx.images.page(full, status, 0, 9)] for status in TagStatus}
+    assert walked == {
+        TagStatus.ANY: [("v1", "v2"), (), ("v3",)],
+        TagStatus.TAGGED: [("v1", "v2"), ("v3",)],
+        TagStatus.UNTAGGED: [()],
+    }
 
 
 def test_a_database_of_a_later_release_is_refused_and_left_alone(empty: SqlDatabase) -> None:

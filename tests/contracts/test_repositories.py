@@ -72,7 +72,7 @@ def test_what_is_raised_in_a_write_undoes_it(database: SqlDatabase) -> None:
 
     def remove_and_fail() -> None:
         with database.write() as tx:
-            tx.repositories.remove(added)
+            tx.repositories.remove(added, AT)
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -84,7 +84,7 @@ def test_what_is_raised_in_a_write_undoes_it(database: SqlDatabase) -> None:
 def test_the_number_of_a_removed_repository_is_never_given_again(database: SqlDatabase) -> None:
     first = add_repository(database)
     with database.write() as tx:
-        tx.repositories.remove(first)
+        tx.repositories.remove(first, AT)
 
     assert add_repository(database).id > first.id
 
@@ -97,7 +97,8 @@ def test_everything_in_a_repository_goes_with_it(database: SqlDatabase) -> None:
     with database.write() as tx:
         tx.repositories.set_tags(added.id, {"team": "blue"})
         tx.uploads.add(Upload(id=upload_id(9), repository_id=added.id, started_at=AT, touched_at=AT))
-        tx.repositories.remove(added)
+        tx.repositories.remove(added, AT)
+        assert not tx.remnants.erase(added.id, 99)
 
     again = add_repository(database)
     with database.read() as tx:

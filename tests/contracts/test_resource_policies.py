@@ -46,7 +46,7 @@ def test_a_policy_goes_with_its_repository(database: SqlDatabase) -> None:
     app = add_repository(database)
     with database.write() as tx:
         tx.resource_policies.put(app.id, "one")
-        tx.repositories.remove(app)
+        tx.repositories.remove(app, AT)
 
     with database.read() as tx:
         assert tx.resource_policies.of_repository(app.id) is None

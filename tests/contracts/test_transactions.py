@@ -209,7 +209,7 @@ def test_a_reader_sees_one_moment_whatever_is_written_meanwhile(database: SqlDat
 
 def test_a_reader_does_not_see_what_is_not_committed(database: SqlDatabase, app: Repository) -> None:
     with database.write() as tx:
-        tx.repositories.remove(app)
+        tx.repositories.remove(app, AT)
         with database.read() as reading:
             assert reading.repositories.get(HERE, app.name) == app
 
@@ -254,7 +254,7 @@ def remove_repository(database: SqlDatabase, name: str) -> None:
     with database.write() as tx:
         found = tx.repositories.get(HERE, RepositoryName(name))
         assert found
-        tx.repositories.remove(found)
+        tx.repositories.remove(found, AT)
 
 
 def test_a_walk_meets_every_tag_that_stays_once_whatever_comes_and_goes(database: SqlDatabase, app: Repository) -> None:

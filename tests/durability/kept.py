@@ -5,6 +5,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from tests.contracts.counted import MISCOUNTED
+
 HALF_THERE = {
     "content whose row says less or more than its file": "",
     "a layer without content": """
@@ -25,6 +27,7 @@ HALF_THERE = {
     "an image whose parts were not noted": """
         SELECT digest FROM images WHERE id NOT IN (SELECT image_id FROM image_references)
     """,
+    **MISCOUNTED,
 }
 
 

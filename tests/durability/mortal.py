@@ -33,7 +33,8 @@ class MortalServer(Server):
         start.mkdir()
         (start / "sitecustomize.py").write_text(INSTALL)  # Python runs it before everything else
         environment = {"PYTHONPATH": f"{start}{os.pathsep}{ROOT}", ORDERS: str(self._orders)}
-        super().__init__(folder, *args, environment=environment)
+        # The main process would collect beside, and has a count of calls of its own.
+        super().__init__(folder, "--collect-every", "0s", *args, environment=environment)
 
     def die_after(self, calls: int, end: str) -> None:
         """Let it die after so many more calls that change the disk."""

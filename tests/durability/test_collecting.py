@@ -4,11 +4,13 @@ import itertools
 import json
 import random
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -33,21 +35,31 @@ KEEP = 2
 
 CALLS = (
     *("mkdir", "fsync"),  # of the folder, which is there
-    *("commit", "commit", "unlink", "unlink"),
+    *("commit", "commit", "commit"),
+    *("commit", "commit", *["unlink"] * 6),
     *("mkdir", "fsync", "commit", "unlink"),
     *("mkdir", "fsync", "unlink"),
 )
-"""The calls of a collection that change the disk: of two unused layers, an upload and a file without a row."""
+"""The calls of a collection that change the disk: of a deleted repository, two unused layers, an upload and a file without a row."""
 
 
 @pytest.fixture
 def rubbish(start_server: Callable[..., Server]) -> Path:
     """A data folder with all that a collection can find, and an image that stays."""
-    server = start_server()
+    server = start_server("--collect-every", "0s")  # or it erases the deleted repository itself
     with client(server, "ecr", admin(server)) as ecr:
         ecr.create_repository(repositoryName="app")
         registry = Registry(server.port, login_password(ecr))
+        ecr.create_repository(repositoryName="gone")
     registry.push("app", "kept")
+    with client(server, "ecr", admin(server)) as ecr:
+        for tag in ("one", "two"):
+            config, layer = json.dumps([tag]).encode(), f"layer of {tag}".encode()
+            for content in (config, layer):
+                registry.push_blob("gone", content)
+            assert registry.put_manifest("gone", tag, image_manifest(config, layer)).status == 201
+        give_tags(server.data, "gone", 500)
+        ecr.delete_repository(repositoryName="gone", force=True)
     for layer in (b"one", b"two"):
         registry.push_blob("app", layer)
     where = registry.start_upload("app")
@@ -60,6 +72,20 @@ def rubbish(start_server: Callable[..., Server]) -> Path:
     server.stop()
     time.sleep(1.2)  # an eighth more than the time of grace
     return server.data
+
+
+def give_tags(data: Path, name: str, number: int) -> None:
+    """Give each image of a repository so many more tags that it goes in a transaction of its own."""
+    with closing(sqlite3.connect(data / "moorage.db")) as database, database:
+        database.execute(
+            """
+            WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+            INSERT INTO tags (repository_id, name, image_id)
+            SELECT repository_id, 'more-' || images.id || '-' || i, images.id
+            FROM n, images JOIN repositories ON repositories.id = repository_id WHERE repositories.name = ?
+            """,
+            (number, name),
+        )
 
 
 @pytest.mark.parametrize("end", ["crash", "power cut"])
@@ -101,12 +127,14 @@ def pull(registry: Registry, name: str, manifest: bytes) -> None:
 class Client:
     """Pushes as Docker does: asks for each blob first, and sends what is not there. Some layers are everybody's."""
 
-    def __init__(self, registry: Registry, number: int) -> None:
+    def __init__(self, registry: Registry, ecr: Any, number: int) -> None:
         self.registry = registry
+        self.ecr = ecr
         self.name = f"app/{number}"
         self.images: list[bytes] = []
         self.pushed = 0
         self.deleted = 0
+        self.begun_anew = 0
         self.found = 0
         self._random = random.Random(number)
 
@@ -116,6 +144,8 @@ class Client:
             pull(self.registry, self.name, self._random.choice(self.images))
             if len(self.images) > 3:
                 self.delete(self._random.randrange(len(self.images)))
+            if self._random.random() < 0.1:
+                self.begin_anew()
 
     def push(self) -> None:
         # Few enough that the same ones come and go all the time.
@@ -141,6 +171,14 @@ class Client:
         del self.images[number]
         self.deleted += 1
 
+    def begin_anew(self) -> None:
+        """Delete the repository with all that is in it, and make another one of the same name."""
+        self.ecr.delete_repository(repositoryName=self.name, force=True)
+        self.ecr.create_repository(repositoryName=self.name)
+        self.registry.must(404, "GET", f"/v2/{self.name}/manifests/{digest_of(self.images[-1])}")
+        self.images = []
+        self.begun_anew += 1
+
 
 @contextmanager
 def loaded(server: Server, seconds: float) -> Iterator[list[Client]]:
@@ -148,13 +186,13 @@ def loaded(server: Server, seconds: float) -> Iterator[list[Client]]:
         for number in range(CLIENTS):
             ecr.create_repository(repositoryName=f"app/{number}")
         registry = Registry(server.port, login_password(ecr))
-    clients = [Client(registry, number) for number in range(CLIENTS)]
-    with ThreadPoolExecutor(CLIENTS) as threads:
-        end = time.monotonic() + seconds
-        running = [threads.submit(each.go_on_until, end) for each in clients]
-        yield clients
-        for each in running:
-            each.result()
+        clients = [Client(registry, ecr, number) for number in range(CLIENTS)]
+        with ThreadPoolExecutor(CLIENTS) as threads:
+            end = time.monotonic() + seconds
+            running = [threads.submit(each.go_on_until, end) for each in clients]
+            yield clients
+            for each in running:
+                each.result()
 
 
 def test_beside_pushes_pulls_and_deletes_a_collection_takes_nothing_that_is_in_use(
@@ -178,6 +216,8 @@ def test_beside_pushes_pulls_and_deletes_a_collection_takes_nothing_that_is_in_u
         )
         assert removed
         assert found
+        assert all(each.begun_anew for each in clients)
+        assert wait_until(lambda: "remnant" in server.log.read_text(), seconds=20)
         # Once nobody pushes, nothing but what is in use is left.
         used = {part for each in clients for manifest in each.images for part in parts(manifest)}
         assert wait_until(lambda: len(bytes_of(server.data)) == len(used), seconds=20)

@@ -5,7 +5,7 @@ from a page of rows is decided again under the lock that keeps pushes, mounts an
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
@@ -17,17 +17,29 @@ from moorage.core.errors import UploadBusy
 from moorage.core.names import Registry, RepositoryName, UploadId
 from moorage.ports import Blobs, Database
 
+ROWS = 500
+"""Rows of a deleted repository that are erased in one transaction: others wait for it."""
+
 
 class Collection:
-    """What may go, and its going. Both are asked for by whoever runs the server, so there is no right to check."""
+    """What may go, and its going. Both are asked for by whoever runs the server, so there is no right to check.
 
-    def __init__(self, database: Database, blobs: Blobs, grace: Grace) -> None:
+    ``rest`` is called after each of the many transactions that erase deleted repositories, so that others have their turn; it
+    returns True where no more is to be erased now.
+    """
+
+    def __init__(
+        self, database: Database, blobs: Blobs, grace: Grace, rest: Callable[[], bool] = lambda: False
+    ) -> None:
         self._database = database
         self._blobs = blobs
         self._grace = grace
+        self._rest = rest
 
     def unused(self, now: datetime) -> Iterator[Unused]:
         """Yield what ``collect`` would remove; nothing is changed."""
+        for remnants in self._remnants():
+            yield from (each for _, each in remnants)
         for layers in self._layers(now):
             yield from layers
         for contents in self._contents(now):
@@ -43,6 +55,7 @@ class Collection:
 
     def collect(self, now: datetime) -> Iterator[Unused]:
         """Remove what is unused and yield it. Stopped at any moment, it leaves unused bytes at worst, which the next run finds."""
+        yield from self.erase()
         for layers in self._layers(now):
             yield from self._release(layers, now)
         for contents in self._contents(now):
@@ -52,7 +65,27 @@ class Collection:
         for files in self._files(now):
             yield from (each for each in files if self._sweep(each))
 
+    def erase(self) -> Iterator[Unused]:
+        """Erase what deleted repositories left, and yield each of them.
+
+        Nobody was told of anything in them since they were deleted, so their rows have no time of grace; contents have theirs.
+        """
+        for remnants in self._remnants():
+            for number, remnant in remnants:
+                more = True
+                while more:
+                    # After a power cut it is done again; what deletes bytes waits for the disk, and for this with it.
+                    with self._database.write(durable=False) as tx:
+                        more = tx.remnants.erase(number, ROWS)
+                    if not more:
+                        yield remnant
+                    if self._rest():
+                        return
+
     # --- what there is ------------------------------------------------------------------------------------------------
+
+    def _remnants(self) -> Iterator[list[tuple[int, Unused]]]:
+        return pages(self._database, lambda tx, after: tx.remnants.page(after, PAGE), 0, lambda row: row[0])
 
     def _layers(self, now: datetime) -> Iterator[list[Unused]]:
         before = self._grace.told_before(now)
@@ -113,9 +146,10 @@ class Collection:
         of_digest = {each.digest: each for each in contents if each.digest}
         with self._database.write() as tx:
             gone = tx.layers.forget(list(of_digest), self._grace.told_before(now))
-        for digest, key in gone.items():
-            self._blobs.delete(key)
-            yield of_digest[digest]
+        for digest, each in of_digest.items():
+            if digest in gone:
+                self._blobs.delete(gone[digest])
+                yield each
 
     def _abandon(self, upload: Unused, now: datetime) -> bool:
         with self._alone(upload) as key:

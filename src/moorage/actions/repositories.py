@@ -62,12 +62,16 @@ class Repositories:
             return tx.repositories.page(call.registry, after, limit)
 
     def delete(self, call: Call, name: RepositoryName, *, force: bool) -> Repository:
-        """Forget a repository and all that is in it; raises RepositoryNotEmpty where it holds images, unless forced."""
+        """Forget a repository and all that is in it; raises RepositoryNotEmpty where it holds images, unless forced.
+
+        Nobody sees any of it from then on, and its name is free. Its rows go by collection: they may be very many, and who writes
+        meanwhile would wait for them.
+        """
         with self._database.write() as tx:
             repository = locked(tx, self._guard, call, "ecr:DeleteRepository", name)
             if not force and tx.images.any(repository):
                 raise RepositoryNotEmpty(name, call.registry.account)
-            tx.repositories.remove(repository)
+            tx.repositories.remove(repository, call.at)
         return repository
 
     def put_mutability(self, call: Call, name: RepositoryName, mutability: TagMutability) -> Repository:

@@ -1,11 +1,17 @@
 """``moorage collect``: what is unused, shown or removed; and the same beside a running server, now and then."""
 
+from __future__ import annotations
+
 import json
 import logging
 import threading
+import time
 from collections import Counter
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,8 +22,17 @@ from moorage.config import InvalidSettings, Settings
 from moorage.core.collection import Kind, Unused
 from moorage.core.errors import StorageFull
 
+if TYPE_CHECKING:
+    from moorage.actions.collection import Collection  # --help need not wait for it
+
 FIRST = 60
 """Seconds after a start at most before the first collection: a server that is started every day has one too."""
+
+SOON = 5
+"""Seconds after which a look is taken for deleted repositories: their rows should not wait for the next collection."""
+
+REST = 0.02
+"""Seconds between two transactions that erase a deleted repository, in which others have their turn."""
 
 _log = logging.getLogger("moorage.collection")
 
@@ -37,7 +52,7 @@ def collect(config: Path | None, *, dry_run: bool, as_json: bool, **options: str
     refuse_other_users(settings.data, "collect")
     now, tally = datetime.now(UTC), Tally()
     try:
-        with upkeep(settings) as store:
+        with upkeep(settings, partial(threading.Event().wait, REST)) as store:
             for each in store.collection.unused(now) if dry_run else store.collection.collect(now):
                 tally.add(each)
                 click.echo(_object(each) if as_json else _line(each))
@@ -101,20 +116,31 @@ class Collector:
 
     def _run(self) -> None:
         every = self._settings.collect_every.total_seconds()
-        wait = min(FIRST, every)
-        while not self._stopping.wait(wait):
-            wait = every
+        look, due = float(SOON), time.monotonic() + min(FIRST, every)
+        while not self._stopping.wait(max(min(look, due - time.monotonic()), 0)):
             try:
-                self._collect()
+                if time.monotonic() >= due:
+                    due = time.monotonic() + every
+                    self._collect(lambda collection: collection.collect(datetime.now(UTC)))
+                else:
+                    self._erase()
+                look = SOON
             except Exception:  # noqa: BLE001 - the next one may find the disk or the database again
                 _log.exception("a collection failed")
+                look = FIRST
 
-    def _collect(self) -> None:
+    def _erase(self) -> None:
+        from moorage.wiring import has_remnants  # noqa: PLC0415 - see collect
+
+        if has_remnants(self._settings):
+            self._collect(lambda collection: collection.erase())
+
+    def _collect(self, going: Callable[[Collection], Iterator[Unused]]) -> None:
         from moorage.wiring import upkeep  # noqa: PLC0415 - see collect
 
         tally = Tally()
-        with upkeep(self._settings) as store:
-            for each in store.collection.collect(datetime.now(UTC)):
+        with upkeep(self._settings, partial(self._stopping.wait, REST)) as store:
+            for each in going(store.collection):
                 tally.add(each)
                 if self._stopping.is_set():
                     break

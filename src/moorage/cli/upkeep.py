@@ -49,7 +49,7 @@ def _name(user: int) -> str:
 def named(thing: Unused | Finding) -> str:
     """Return what a person calls it."""
     _, name = thing.repository or (None, None)
-    return f"{name}@{thing.digest}" if name and thing.digest else str(thing.digest or thing.key)
+    return f"{name}@{thing.digest}" if name and thing.digest else str(thing.digest or thing.key or name)
 
 
 def fields(thing: Unused | Finding) -> dict[str, Any]:

@@ -37,6 +37,7 @@ class Grace:
 class Kind(Enum):
     """What may be unused, and why it is."""
 
+    REMNANT = "its repository was deleted"
     LAYER = "no image of the repository refers to it"
     CONTENT = "no repository holds it"
     UPLOAD = "nobody has gone on with it"
@@ -47,7 +48,8 @@ class Kind(Enum):
 class Unused:
     """One thing that may go: ``since`` is when a client was last told of it, or last sent bytes. ``size`` is in bytes.
 
-    A layer that goes frees nothing of itself: its content goes when no other repository holds it.
+    A layer that goes frees nothing of itself: its content goes when no other repository holds it. A remnant is rows alone: images and
+    layers of a repository that was deleted, and whose name may be another one's by now.
     """
 
     kind: Kind

@@ -39,8 +39,8 @@ class RepositoryRows(Protocol):
     def update(self, repository: Repository) -> None:
         """Store the settings of a repository."""
 
-    def remove(self, repository: Repository) -> None:
-        """Forget a repository and everything that belongs to it."""
+    def remove(self, repository: Repository, at: datetime) -> None:
+        """Take a repository out of sight with everything that belongs to it; what is left of it is a remnant, and of no registry."""
 
     def count(self, registry: Registry) -> int:
         """Return how many repositories the registry has."""
@@ -197,6 +197,16 @@ class UploadRows(Protocol):
         """Return those of the keys that are of uploads."""
 
 
+class RemnantRows(Protocol):
+    """What deleted repositories left."""
+
+    def page(self, after: int, limit: int) -> list[tuple[int, Unused]]:
+        """Return up to ``limit`` deleted repositories that have rows left, with their ids, those after an id."""
+
+    def erase(self, remnant: int, limit: int) -> bool:
+        """Erase about ``limit`` rows of a deleted repository: images, then layers, then itself; False once nothing is left."""
+
+
 class InspectionRows(Protocol):
     """All rows of the store, whosever they are, page by page."""
 
@@ -237,6 +247,10 @@ class Transaction(Protocol):
     @property
     def uploads(self) -> UploadRows:
         """Uploads."""
+
+    @property
+    def remnants(self) -> RemnantRows:
+        """What deleted repositories left."""
 
     @property
     def inspection(self) -> InspectionRows:

@@ -22,6 +22,7 @@ from moorage.adapters.sql.images import SqlImageRows
 from moorage.adapters.sql.inspection import SqlInspectionRows
 from moorage.adapters.sql.layers import SqlLayerRows, SqlUploadRows
 from moorage.adapters.sql.policies import SqlPolicyRows
+from moorage.adapters.sql.remnants import SqlRemnantRows
 from moorage.adapters.sql.repositories import SqlRepositoryRows, upsert
 from moorage.adapters.sql.resource_policies import SqlResourcePolicyRows
 from moorage.adapters.sql.schema import secrets
@@ -66,6 +67,11 @@ class SqlTransaction:
     def uploads(self) -> SqlUploadRows:
         """Uploads."""
         return SqlUploadRows(self.connection)
+
+    @cached_property
+    def remnants(self) -> SqlRemnantRows:
+        """What deleted repositories left."""
+        return SqlRemnantRows(self.connection)
 
     @cached_property
     def inspection(self) -> SqlInspectionRows:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, bindparam, delete, exists, func, insert, or_, select, update
 
 from moorage.adapters.sql.repositories import upsert
-from moorage.adapters.sql.schema import contents, images, layers, references, tags
+from moorage.adapters.sql.schema import contents, images, layers, references, repositories, tags
 from moorage.adapters.sql.times import to_moment, to_seconds
 from moorage.core.digests import Digest
 from moorage.core.images import Image, Shelf, TagStatus
@@ -17,9 +17,19 @@ from moorage.core.names import Tag
 from moorage.core.repositories import Repository
 
 _here = images.c.repository_id == bindparam("repository")
-_columns = select(*(column for column in images.c if column.name != "content"))
-_tagged = exists().where(tags.c.image_id == images.c.id)
-_status: dict[TagStatus, Any] = {TagStatus.TAGGED: (_tagged,), TagStatus.UNTAGGED: (~_tagged,), TagStatus.ANY: ()}
+# Neither the content, nor what lies behind it in SQLite's row.
+_columns = select(*(column for column in images.c if column.name not in ("content", "tagged")))
+_has_tag = exists().where(tags.c.image_id == images.c.id)
+_status: dict[TagStatus, Any] = {
+    TagStatus.TAGGED: (images.c.tagged,),
+    TagStatus.UNTAGGED: (~images.c.tagged,),
+    TagStatus.ANY: (),
+}
+_note_tagged = (
+    update(images)
+    .where(images.c.id.in_(bindparam("ids", expanding=True)), images.c.tagged != _has_tag)
+    .values(tagged=_has_tag)
+)
 
 _by_digest = _columns.where(_here, images.c.digest.in_(bindparam("digests", expanding=True)))
 _by_tag = (
@@ -44,9 +54,7 @@ def _pairs(status: TagStatus) -> Select[Any]:
     after = or_(images.c.id > bindparam("after"), tags.c.name > bindparam("tag"))
     pairs = select(images.c.id, images.c.digest, tags.c.name).where(_here, images.c.id >= bindparam("after"), after)
     joined = pairs.join_from(images, tags, tags.c.image_id == images.c.id, isouter=status is not TagStatus.TAGGED)
-    if status is TagStatus.UNTAGGED:
-        joined = joined.where(tags.c.name.is_(None))
-    return joined.order_by(images.c.id, tags.c.name).limit(bindparam("count"))
+    return joined.where(*_status[status]).order_by(images.c.id, tags.c.name).limit(bindparam("count"))
 
 
 _pair_pages = {status: _pairs(status) for status in TagStatus}
@@ -82,7 +90,16 @@ _tag_targets = (
     .join(images, tags.c.image_id == images.c.id)
     .where(tags.c.repository_id == bindparam("repository"), tags.c.name.in_(bindparam("names", expanding=True)))
 )
-_image_count = select(func.count()).select_from(images).where(_here)
+_image_count = select(repositories.c.image_count).where(repositories.c.id == bindparam("repository"))
+_one_more = (
+    update(repositories)
+    .where(repositories.c.id == bindparam("repository"))
+    .values(image_count=repositories.c.image_count + bindparam("more"))
+)
+_id_of = select(images.c.id).where(_here, images.c.digest == bindparam("digest"))
+_pointed_at = select(tags.c.image_id).where(
+    tags.c.repository_id == bindparam("repository"), tags.c.name == bindparam("tag")
+)
 _own = select(
     images.c.id, select(func.count()).where(tags.c.image_id == images.c.id).scalar_subquery().label("tag_count")
 ).where(_here, images.c.digest == bindparam("digest"))
@@ -140,6 +157,7 @@ class SqlImageRows:
             content=manifest.content,
         )
         image = self._connection.execute(row.returning(images.c.id)).scalar_one()
+        self._connection.execute(_one_more, {"repository": repository.id, "more": 1})
         parts = {part.digest: ("blob", part.media_type) for part in manifest.blobs}
         parts |= {part.digest: ("image", part.media_type) for part in manifest.images}
         if parts:
@@ -157,23 +175,26 @@ class SqlImageRows:
 
     def point_tag(self, repository: Repository, tag: Tag, digest: Digest) -> None:
         """Make ``tag`` point at the image, wherever it pointed before."""
-        image = (
-            select(images.c.id)
-            .where(images.c.repository_id == repository.id, images.c.digest == digest)
-            .scalar_subquery()
-        )
+        here = {"repository": repository.id}
+        image = self._connection.execute(_id_of, {**here, "digest": digest}).scalar_one()
+        before = self._connection.execute(_pointed_at, {**here, "tag": tag}).scalars().all()
         row = upsert(self._connection, tags).values(repository_id=repository.id, name=tag, image_id=image)
         self._connection.execute(
             row.on_conflict_do_update(index_elements=["repository_id", "name"], set_={"image_id": image})
         )
+        self._connection.execute(_note_tagged, {"ids": [image, *before]})
 
     def untag(self, repository: Repository, names: Sequence[Tag]) -> None:
         """Remove tags."""
-        self._connection.execute(delete(tags).where(tags.c.repository_id == repository.id, tags.c.name.in_(names)))
+        gone = delete(tags).where(tags.c.repository_id == repository.id, tags.c.name.in_(names))
+        pointed_at = self._connection.execute(gone.returning(tags.c.image_id)).scalars().all()
+        self._connection.execute(_note_tagged, {"ids": sorted(set(pointed_at))})
 
     def remove(self, image: Image) -> None:
         """Forget an image with its tags."""
-        self._connection.execute(delete(images).where(images.c.id == image.id))
+        gone = delete(images).where(images.c.id == image.id).returning(images.c.repository_id)
+        for repository in self._connection.execute(gone).scalars().all():
+            self._connection.execute(_one_more, {"repository": repository, "more": -1})
 
     def find(self, repository: Repository, *, digests: Sequence[str], tags: Sequence[str]) -> list[Image]:
         """Return the images that have one of the digests or one of the tags, each once, with all their tags."""

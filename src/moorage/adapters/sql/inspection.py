@@ -4,10 +4,12 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Column, Connection, Select, Table, bindparam, exists, func, select
 
-from moorage.adapters.sql.schema import contents, images, layers, references, repositories, uploads
+from moorage.adapters.sql.schema import contents, images, layers, references, remnants, repositories, uploads
 from moorage.core.digests import Digest
 from moorage.core.names import Registry, RepositoryName, UploadId
 
+# What a deleted repository left is nobody's, and on its way out.
+_is_left = repositories.c.id.in_(select(remnants.c.repository_id))
 _limit: BindParameter[int] = bindparam("count")
 _total = select(func.coalesce(func.sum(contents.c.size), 0))
 _contents = (
@@ -22,7 +24,7 @@ def _with_repository(rows: Table, *columns: Column[Any]) -> Select[Any]:
     """Return a page of rows in the order of their ids, with their repositories, those after an id."""
     named = (repositories.c.account, repositories.c.region, repositories.c.name)
     page = select(rows.c.id, *named, *columns).join_from(rows, repositories)
-    return page.where(rows.c.id > bindparam("after")).order_by(rows.c.id).limit(_limit)
+    return page.where(rows.c.id > bindparam("after"), ~_is_left).order_by(rows.c.id).limit(_limit)
 
 
 _of_images = _with_repository(images, images.c.digest)
@@ -38,7 +40,7 @@ _uploads = _with_repository(uploads, uploads.c.size)
 _holders = (
     select(repositories.c.account, repositories.c.region, repositories.c.name)
     .join_from(layers, repositories)
-    .where(layers.c.digest == bindparam("digest"))
+    .where(layers.c.digest == bindparam("digest"), ~_is_left)
 )
 
 

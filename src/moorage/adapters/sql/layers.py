@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, delete, exists, func, insert, select, tuple_, update
 
 from moorage.adapters.sql.repositories import upsert
-from moorage.adapters.sql.schema import contents, layers, references, repositories, uploads
+from moorage.adapters.sql.schema import contents, layers, references, remnants, repositories, uploads
 from moorage.adapters.sql.times import to_moment, to_seconds
 from moorage.core.collection import Kind, Unused
 from moorage.core.digests import Digest
@@ -22,6 +22,7 @@ _refers = (
     references.c.digest == layers.c.digest,
     references.c.kind == "blob",
 )
+_of_remnants = layers.c.repository_id.in_(select(remnants.c.repository_id))
 _media_type = select(references.c.media_type).where(*_refers).limit(1).scalar_subquery()
 _get = _columns.add_columns(_media_type.label("media_type")).where(
     layers.c.repository_id == bindparam("id"), layers.c.digest.in_(bindparam("digests", expanding=True))
@@ -47,6 +48,7 @@ _unreferenced = (
         _untold,
         tuple_(layers.c.repository_id, layers.c.digest) > tuple_(bindparam("id"), bindparam("digest")),
         ~exists().where(*_refers),
+        ~_of_remnants,
     )
     .order_by(layers.c.repository_id, layers.c.digest)
     .limit(bindparam("count"))
@@ -56,7 +58,7 @@ _unused = (
     .where(
         _untold,
         contents.c.digest > bindparam("after"),
-        ~exists().where(layers.c.digest == contents.c.digest, *_refers),
+        ~exists().where(layers.c.digest == contents.c.digest, *_refers, ~_of_remnants),
     )
     .order_by(contents.c.digest)
     .limit(bindparam("count"))
@@ -188,6 +190,7 @@ class SqlLayerRows:
 
     def forget_lost(self, digest: Digest) -> bool:
         """Forget content whose bytes are lost; False where a repository holds it."""
+        self._connection.execute(delete(layers).where(layers.c.digest == digest, _of_remnants))
         return self._connection.execute(_forget, {"digests": [digest]}).first() is not None
 
     def _locked(self, digests: Sequence[Digest], before: datetime) -> list[Digest]:

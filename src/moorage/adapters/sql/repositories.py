@@ -1,54 +1,62 @@
 """Rows of repositories, their resource tags, and their registry's settings."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from moorage.adapters.sql.schema import layers, registries, repositories, repository_tags, settings
+from moorage.adapters.sql.schema import (
+    NOBODY,
+    layers,
+    registries,
+    remnants,
+    repositories,
+    repository_tags,
+    settings,
+    uploads,
+)
 from moorage.adapters.sql.times import to_moment, to_seconds
 from moorage.core.digests import Digest
 from moorage.core.names import Registry, RepositoryName
 from moorage.core.repositories import Encryption, Mutability, Repository, TagMutability
 
 _of_registry = (repositories.c.account == bindparam("account"), repositories.c.region == bindparam("region"))
-_get = select(repositories).where(*_of_registry, repositories.c.name == bindparam("name"))
+# In the order of ``_repository``; what is counted beforehand is no part of it.
+_columns = tuple(column for column in repositories.c if column.name != "image_count")
+_get = select(*_columns).where(*_of_registry, repositories.c.name == bindparam("name"))
 _lock = _get.with_for_update()
-_named = select(repositories).where(*_of_registry, repositories.c.name.in_(bindparam("names", expanding=True)))
+_named = select(*_columns).where(*_of_registry, repositories.c.name.in_(bindparam("names", expanding=True)))
 _page = (
-    select(repositories)
+    select(*_columns)
     .where(*_of_registry, repositories.c.name > bindparam("after"))
     .order_by(repositories.c.name)
     .limit(bindparam("count"))
 )
 _holding = (
-    select(repositories)
+    select(*_columns)
     .join(layers, layers.c.repository_id == repositories.c.id)
     .where(*_of_registry, layers.c.digest == bindparam("digest"))
     .limit(bindparam("count"))
 )
-_count = select(func.count()).select_from(repositories).where(*_of_registry)
+_this_registry = (registries.c.account == bindparam("of_account"), registries.c.region == bindparam("of_region"))
+_count = select(registries.c.repository_count).where(*_this_registry)
+_one_more = (
+    update(registries).where(*_this_registry).values(repository_count=registries.c.repository_count + bindparam("more"))
+)
 _of_settings = (settings.c.account == bindparam("account"), settings.c.region == bindparam("region"))
 _settings = select(settings.c.name, settings.c.value).where(*_of_settings)
-_lock_registry = (
-    select(registries.c.account)
-    .where(registries.c.account == bindparam("account"), registries.c.region == bindparam("region"))
-    .with_for_update()
-)
+_lock_registry = select(registries.c.account).where(*_this_registry).with_for_update()
 _count_repository = (
     update(repositories)
     .where(repositories.c.id == bindparam("id_"))
     .values(access_version=repositories.c.access_version + 1)
 )
-_count_registry = (
-    update(registries)
-    .where(registries.c.account == bindparam("of_account"), registries.c.region == bindparam("of_region"))
-    .values(access_version=registries.c.access_version + 1)
-)
+_count_registry = update(registries).where(*_this_registry).values(access_version=registries.c.access_version + 1)
 _tags = (
     select(repository_tags.c.key, repository_tags.c.value)
     .where(repository_tags.c.repository_id == bindparam("id"))
@@ -72,7 +80,7 @@ class SqlRepositoryRows:
         self._connection.execute(
             upsert(self._connection, registries).values(**key_of(registry)).on_conflict_do_nothing()
         )
-        self._connection.execute(_lock_registry, key_of(registry))
+        self._connection.execute(_lock_registry, _of(registry))
 
     def lock(self, registry: Registry, name: RepositoryName) -> Repository | None:
         """Return the repository and keep every other write to it out until the transaction ends."""
@@ -94,7 +102,8 @@ class SqlRepositoryRows:
             "kms_key": repository.encryption.kms_key,
             **_changing(repository),
         }
-        row = self._connection.execute(insert(repositories).values(**values).returning(repositories)).one()
+        row = self._connection.execute(insert(repositories).values(**values).returning(*_columns)).one()
+        self._connection.execute(_one_more, {**_of(repository.registry), "more": 1})
         return _repository(row)
 
     def update(self, repository: Repository) -> None:
@@ -103,13 +112,23 @@ class SqlRepositoryRows:
             update(repositories).where(repositories.c.id == repository.id).values(**_changing(repository))
         )
 
-    def remove(self, repository: Repository) -> None:
-        """Forget a repository and everything that belongs to it."""
-        self._connection.execute(delete(repositories).where(repositories.c.id == repository.id))
+    def remove(self, repository: Repository, at: datetime) -> None:
+        """Take a repository out of sight with everything that belongs to it; what is left of it is a remnant, and of no registry."""
+        self._connection.execute(upsert(self._connection, registries).values(**NOBODY).on_conflict_do_nothing())
+        there = (repositories.c.id == repository.id, repositories.c.account == repository.registry.account)
+        taken = update(repositories).where(*there).values(**NOBODY, name=str(repository.id))
+        if not self._connection.execute(taken).rowcount:
+            return
+        self._connection.execute(_one_more, {**_of(repository.registry), "more": -1})
+        # These are few, and users' uploads are counted.
+        for few in (uploads, repository_tags, repository_policies):
+            self._connection.execute(delete(few).where(few.c.repository_id == repository.id))
+        values = {**key_of(repository.registry), "name": repository.name, "removed_at": to_seconds(at)}
+        self._connection.execute(insert(remnants).values(repository_id=repository.id, **values))
 
     def count(self, registry: Registry) -> int:
         """Return how many repositories the registry has."""
-        return self._connection.execute(_count, key_of(registry)).scalar_one()
+        return self._connection.execute(_count, _of(registry)).scalar_one_or_none() or 0
 
     def named(self, registry: Registry, names: Sequence[RepositoryName]) -> list[Repository]:
         """Return those of the repositories named that exist."""
@@ -159,12 +178,17 @@ def count_repository(connection: Connection, repository: int) -> None:
 
 def count_registry(connection: Connection, registry: Registry) -> None:
     """Count a change of what decides on access to a registry, which is locked."""
-    connection.execute(_count_registry, {"of_account": registry.account, "of_region": registry.region})
+    connection.execute(_count_registry, _of(registry))
 
 
 def key_of(registry: Registry) -> dict[str, str]:
     """Return the columns that name a registry."""
     return {"account": registry.account, "region": registry.region}
+
+
+def _of(registry: Registry) -> dict[str, str]:
+    # By other names than the columns': SQLAlchemy keeps those for what an UPDATE sets.
+    return {"of_account": registry.account, "of_region": registry.region}
 
 
 def _changing(repository: Repository) -> dict[str, Any]:
@@ -177,7 +201,7 @@ def _changing(repository: Repository) -> dict[str, Any]:
 
 def _repository(row: Sequence[Any]) -> Repository:
     # Taken apart at once, in the order of the table: by name each column would be looked up again.
-    number, account, region, name, created_at, mutability, exclusions, scan_on_push, encryption, kms_key, _ = row
+    number, account, region, name, created_at, mutability, exclusions, scan_on_push, encryption, kms_key, *_ = row
     return Repository(
         id=number,
         registry=Registry(account, region),

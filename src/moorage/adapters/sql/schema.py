@@ -185,6 +185,8 @@ registries = Table(
     metadata,
     Column("account", String(12), primary_key=True),
     Column("region", String(32), primary_key=True),
+    # Kept by whoever makes or deletes a repository, as a quota is asked for each time.
+    Column("repository_count", BigInteger, nullable=False, server_default="0"),
     # Counts the changes of the registry's policy and settings, as identity_version does those of an account.
     Column("access_version", BigInteger, nullable=False, server_default="0"),
 )
@@ -222,12 +224,29 @@ repositories = Table(
     Column("scan_on_push", Boolean, nullable=False),
     Column("encryption", String(16), nullable=False),
     Column("kms_key", String(2200)),
+    # Kept by whoever adds or removes an image, under the repository's lock, as a quota is asked for with each push.
+    Column("image_count", BigInteger, nullable=False, server_default="0"),
     # Counts the changes of the repository's policy and resource tags.
     Column("access_version", BigInteger, nullable=False, server_default="0"),
     ForeignKeyConstraint(["account", "region"], ["registries.account", "registries.region"], ondelete="CASCADE"),
     UniqueConstraint("account", "region", "name"),
     sqlite_autoincrement=True,
 )
+
+# A repository that was deleted is of no registry any more (``NOBODY``), so no look-up by name finds it and its name is free at
+# once. Its images and layers go after it, little by little; here is what it was.
+remnants = Table(
+    "remnants",
+    metadata,
+    Column("repository_id", RowId, _owner("repositories.id"), primary_key=True, autoincrement=False),
+    Column("account", String(12), nullable=False),
+    Column("region", String(32), nullable=False),
+    Column("name", _ordered(256), nullable=False),
+    Column("removed_at", Double, nullable=False),
+)
+
+NOBODY = {"account": "", "region": ""}
+"""The registry of deleted repositories: no caller's, for an account has twelve digits."""
 
 repository_tags = Table(
     "repository_tags",
@@ -257,8 +276,11 @@ images = Table(
     Column("pushed_at", Double, nullable=False),
     Column("pulled_at", Double),
     Column("content", LargeBinary, nullable=False),
+    # Whether a tag points at it, so that a page of the one kind need not look at all of the other.
+    Column("tagged", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("repository_id", "digest"),
     Index("images_in_order", "repository_id", "id"),
+    Index("images_by_tagged", "repository_id", "tagged", "id"),
     Index("images_by_subject", "repository_id", "subject", "id"),
     sqlite_autoincrement=True,
 )

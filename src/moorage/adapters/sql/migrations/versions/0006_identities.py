@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0006"
-down_revision = "0004"
+down_revision = "0005"
 
 # What is copied, and its columns; a name after AS is what a column is called from now on.
 KEPT = {
