@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from moorage import actions
+from moorage.actions.account import Account
 from moorage.actions.collection import Collection
 from moorage.actions.groups import Groups
 from moorage.actions.identities import Identities
@@ -29,10 +30,23 @@ from moorage.core.manifests import Manifest
 from moorage.core.names import RepositoryName, Tag
 from moorage.core.repositories import Repository, TagMutability
 from tests.actions.desk import COMPLETE, PART, Desk, by_tag, policy
-from tests.actions.rights_of_identities import GRANTS, GROUPS, POLICIES, ROLES, Row, prepare
+from tests.actions.rights_of_identities import ACCOUNT, GRANTS, GROUPS, POLICIES, ROLES, Row, prepare
 from tests.contracts.rows import AT, HERE
 
-NOUNS = (Collection, Groups, Inspection, Identities, Images, Layers, Policies, Repositories, Roles, Tokens, Uploads)
+NOUNS = (
+    Account,
+    Collection,
+    Groups,
+    Inspection,
+    Identities,
+    Images,
+    Layers,
+    Policies,
+    Repositories,
+    Roles,
+    Tokens,
+    Uploads,
+)
 
 WITHOUT_A_RIGHT = {
     "Collection.collect": "whoever runs the server asks for it, on the machine itself",
@@ -204,7 +218,7 @@ def _at_the_desk(row: Row) -> tuple[str, str, str, Ask]:
     return method, action, resource, lambda scene, call: ask(scene.desk, call)
 
 
-OTHERS += [_at_the_desk(row) for row in (*GROUPS, *ROLES, *POLICIES, *GRANTS)]
+OTHERS += [_at_the_desk(row) for row in (*ACCOUNT, *GROUPS, *ROLES, *POLICIES, *GRANTS)]
 ALL = [(method, action, APP, ask) for method, action, ask in ON_REPOSITORIES] + OTHERS
 
 

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from datetime import datetime
 
 from moorage.actions.access import Guard
+from moorage.actions.account import Account
 from moorage.actions.grants import Grants
 from moorage.actions.groups import Groups
-from moorage.actions.identity_steps import ID_LETTERS, check_limit, random_text
+from moorage.actions.identity_steps import ID_LETTERS, MAX_KEYS, check_limit, random_text
 from moorage.actions.policies import Policies
 from moorage.actions.roles import Roles
 from moorage.core.calls import Call
@@ -21,21 +22,19 @@ from moorage.core.managed_policies import ADMINISTRATOR_ACCESS
 from moorage.core.names import AccountId
 from moorage.ports import Database, Transaction
 
-MAX_KEYS = 2
-"""Access keys of one user (IAM User Guide, "IAM and AWS STS quotas")."""
-
 _MIXED_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 
 class Identities(Grants):
     """The operations on users, their keys and what identities have, and the reads that the doors need before there is a caller.
 
-    ``groups``, ``roles`` and ``policies`` have the operations on these. Each raises AccessDenied or CredentialsInvalid as
+    ``account``, ``groups``, ``roles`` and ``policies`` have the operations on these. Each raises AccessDenied or CredentialsInvalid as
     the guard does. A user name of None means the caller, as in IAM.
     """
 
     def __init__(self, database: Database, guard: Guard, draw: Callable[[str, int], str] = random_text) -> None:
         super().__init__(database, guard, draw)
+        self.account = Account(database, guard, draw)
         self.groups = Groups(database, guard, draw)
         self.roles = Roles(database, guard, draw)
         self.policies = Policies(database, guard, draw)

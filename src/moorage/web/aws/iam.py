@@ -10,6 +10,8 @@ from typing import Any
 from moorage.actions.identities import Identities
 from moorage.core.calls import Call
 from moorage.core.errors import IdentityInvalid
+from moorage.web.aws.iam_absent import absent
+from moorage.web.aws.iam_account import account
 from moorage.web.aws.iam_fields import Handler, key_shape, page, page_of, pairs, user_shape, whole
 from moorage.web.aws.iam_grants import grants
 from moorage.web.aws.iam_groups import groups
@@ -27,6 +29,8 @@ def operations(identities: Identities) -> dict[str, Handler]:
         **groups(identities),
         **roles(identities),
         **policies(identities),
+        **account(identities),
+        **absent(identities),
     }
 
 
