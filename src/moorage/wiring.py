@@ -108,7 +108,7 @@ def build(settings: Settings) -> App:
     services = {"ecr": ecr.operations(), "iam": iam.operations(identities), "sts": sts.operations(identities)}
     throttle = Throttle() if settings.throttle else None
     return App(
-        aws=AwsDoor(services, hot.key, lambda: datetime.now(UTC), throttle),
+        aws=AwsDoor(services, hot.key, lambda: datetime.now(UTC), throttle, identities.note_key_use),
         oci=OciDoor(
             identities,
             images,

@@ -60,6 +60,7 @@ WITHOUT_A_RIGHT = {
     "Images.pull_at_once": "allows only what was remembered as allowed; else pull decides",
     "Layers.one_at_once": "allows only what was remembered as allowed; else one decides",
     "Images.pull_is_news": "looks at an image that the caller was given",
+    "Identities.note_key_use": "follows a request whose signature was verified",
     "Images.note_pulls": "follows a pull that was allowed",
     "Layers.signed": "the signed URL is the proof",
     "Layers.chunks": "reads a layer that the caller was given",
@@ -204,6 +205,12 @@ OTHERS: list[tuple[str, str, str, Ask]] = [
     ("Identities.create_alias", "iam:CreateAccountAlias", "*", lambda s, c: s.desk.identities.create_alias(c, ALIAS)),
     ("Identities.aliases", "iam:ListAccountAliases", "*", lambda s, c: s.desk.identities.aliases(c)),
     ("Identities.delete_alias", "iam:DeleteAccountAlias", "*", lambda s, c: s.desk.identities.delete_alias(c, ALIAS)),
+    (
+        "Identities.key_use",
+        "iam:GetAccessKeyLastUsed",
+        f"arn:aws:iam::{HERE.account}:user/admin",
+        lambda s, c: s.desk.identities.key_use(c, s.desk.admin.caller.access_key_id),
+    ),
     (
         "Identities.update_user",
         "iam:UpdateUser",

@@ -146,6 +146,7 @@ def test_terraforms_aws_iam_access_key(iam: Any) -> None:
     name = named("user")
     iam.create_user(UserName=name)
     made = iam.create_access_key(UserName=name)["AccessKey"]
+    assert iam.get_access_key_last_used(AccessKeyId=made["AccessKeyId"])["AccessKeyLastUsed"]["ServiceName"] == "N/A"
     (read,) = iam.list_access_keys(UserName=name)["AccessKeyMetadata"]
     assert (read["AccessKeyId"], read["Status"]) == (made["AccessKeyId"], "Active")
     iam.update_access_key(UserName=name, AccessKeyId=made["AccessKeyId"], Status="Inactive")
@@ -240,6 +241,16 @@ def test_a_group_gives_rights_and_takes_them_at_the_next_request(server: Server,
         ecr.describe_repositories()
         iam.remove_user_from_group(GroupName=group, UserName=someone.name)
         assert refused(ecr.describe_repositories)[0] == "AccessDeniedException"
+
+
+def test_the_last_use_of_a_key_is_told(server: Server, iam: Any, someone: Person) -> None:
+    with client(server, "sts", someone) as sts:
+        sts.get_caller_identity()
+
+    told = iam.get_access_key_last_used(AccessKeyId=someone.key_id)
+    assert told["UserName"] == someone.name
+    assert (told["AccessKeyLastUsed"]["ServiceName"], told["AccessKeyLastUsed"]["Region"]) == ("sts", "us-east-1")
+    assert told["AccessKeyLastUsed"]["LastUsedDate"]
 
 
 def test_a_boundary_holds_an_administrator_back(server: Server, iam: Any, someone: Person) -> None:

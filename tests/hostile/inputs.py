@@ -146,6 +146,7 @@ IAM |= {
     "DeleteRole": {"RoleName": "ci"},
     "DeleteServiceLinkedRole": {"RoleName": "AWSServiceRoleForECRTemplate"},
     "GetAccountAuthorizationDetails": {"Filter": ["User"], **_PAGE},
+    "GetAccessKeyLastUsed": {"AccessKeyId": "AKIAIOSFODNN7EXAMPLE"},
     "GetAccountSummary": {},
     "GetGroup": {"GroupName": "devs", **_PAGE},
     "GetLoginProfile": {"UserName": "ann"},

@@ -85,12 +85,21 @@ class Held(NamedTuple):
     through: str | None = None
 
 
+class KeyUse(NamedTuple):
+    """When, in which region and for which service a key signed a request."""
+
+    at: datetime
+    region: Region
+    service: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessKey:
-    """A pair of key id and secret that signs requests as a user."""
+    """A pair of key id and secret that signs requests as a user; ``used_at`` is when it last did, to the hour."""
 
     id: str
     secret: str = field(repr=False)
     user: User
     active: bool = True
     created_at: datetime
+    used_at: datetime | None = None

@@ -16,7 +16,7 @@ from typing import Any
 
 from moorage.core.calls import Call, Caller
 from moorage.core.errors import CredentialsInvalid, Refused, ScopeInvalid
-from moorage.core.identities import AccessKey
+from moorage.core.identities import AccessKey, KeyUse
 from moorage.core.names import AccountId, Region, Registry, parse_region
 from moorage.web.aws import json11, query, sigv4
 from moorage.web.aws.check import common_words, compile_check, ecr_words
@@ -53,7 +53,7 @@ class AwsRequest:
 class AwsDoor:
     """Answers requests of the AWS API; ``services`` holds the handlers of each service by its signing name.
 
-    ``key`` finds an access key by its id. Every answer, also to what cannot be read at all, is in the protocol of the
+    ``key`` finds an access key by its id; ``note_use`` is told of every request that one has signed. Every answer, also to what cannot be read at all, is in the protocol of the
     caller. A defect of a handler is logged with the request's id and answered without detail.
     """
 
@@ -63,11 +63,13 @@ class AwsDoor:
         key: Callable[[str], AccessKey | None],
         now: Callable[[], datetime],
         throttle: Throttle | None = None,
+        note_use: Callable[[AccessKey, KeyUse], None] = lambda _key, _use: None,
     ) -> None:
         self._services = services
         self._key = key
         self._now = now
         self._throttle = throttle
+        self._note_use = note_use
 
     def answer(self, request: AwsRequest) -> Answer:
         """Return the answer to ``request``; never raises."""
@@ -151,6 +153,7 @@ class AwsDoor:
         if key is None or not key.active:
             raise CredentialsInvalid
         sigv4.verify(signature, request, key.secret, at)
+        self._note_use(key, KeyUse(at, region, signature.service))
         user = key.user
         caller = Caller(user.arn, user.account, user_id=user.id, user_name=user.name, access_key_id=key.id)
         return caller, region, service(signature.service)

@@ -83,7 +83,17 @@ def _keys(identities: Identities) -> dict[str, Handler]:
     def delete_access_key(call: Call, given: dict[str, Any]) -> None:
         identities.delete_key(call, given.get("UserName"), given["AccessKeyId"])
 
+    def get_access_key_last_used(call: Call, given: dict[str, Any]) -> Mapping[str, Any]:
+        user, use = identities.key_use(call, given["AccessKeyId"])
+        last = (
+            {"LastUsedDate": use.at, "ServiceName": use.service, "Region": use.region}
+            if use
+            else {"ServiceName": "N/A", "Region": "N/A"}
+        )
+        return {"UserName": user.name, "AccessKeyLastUsed": last}
+
     return {
+        "GetAccessKeyLastUsed": get_access_key_last_used,
         "CreateAccessKey": create_access_key,
         "ListAccessKeys": list_access_keys,
         "UpdateAccessKey": update_access_key,
