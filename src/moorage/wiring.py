@@ -117,7 +117,7 @@ def build(settings: Settings) -> App:
     }
     throttle = Throttle() if settings.throttle else None
     return App(
-        aws=AwsDoor(services, hot.key, _now, throttle),
+        aws=AwsDoor(services, hot.key, _now, throttle, identities.note_key_use),
         oci=OciDoor(
             identities,
             images,

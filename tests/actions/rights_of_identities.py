@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from moorage.actions.account import EVERYTHING
 from moorage.core.calls import Call
 from moorage.core.identities import Group, Role, User
 from tests.actions.callers import TRUST
@@ -45,12 +46,6 @@ ROLES: list[Row] = [
     ("Roles.trust", "iam:UpdateAssumeRolePolicy", CI, lambda d, c: d.identities.roles.trust(c, "ci", TRUST)),
     ("Roles.delete", "iam:DeleteRole", CI, lambda d, c: d.identities.roles.delete(c, "ci")),
     (
-        "Roles.check",
-        "iam:ListInstanceProfilesForRole",
-        CI,
-        lambda d, c: d.identities.roles.check(c, "ci", "iam:ListInstanceProfilesForRole"),
-    ),
-    (
         "Roles.create_linked",
         "iam:CreateServiceLinkedRole",
         NEW_LINKED,
@@ -68,6 +63,18 @@ ROLES: list[Row] = [
         f"{_IAM}:role/aws-service-role/ecr.amazonaws.com/AWSServiceRoleForECRTemplate",
         lambda d, c: d.identities.roles.deleted_linked(c, TASK),
     ),
+]
+
+ACCOUNT: list[Row] = [
+    ("Account.summary", "iam:GetAccountSummary", "*", lambda d, c: d.identities.account.summary(c)),
+    (
+        "Account.details",
+        "iam:GetAccountAuthorizationDetails",
+        "*",
+        lambda d, c: d.identities.account.details(c, EVERYTHING, "", 9),
+    ),
+    ("Account.devices", "iam:ListVirtualMFADevices", f"{_IAM}:mfa/", lambda d, c: d.identities.account.devices(c)),
+    ("Identities.check", "iam:ListMFADevices", ADA, lambda d, c: d.identities.check(c, "ada", "iam:ListMFADevices")),
 ]
 
 POLICIES: list[Row] = [

@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 
 from moorage.actions.accounts import Accounts
-from moorage.actions.identities import MAX_KEYS
+from moorage.actions.identity_steps import MAX_KEYS
 from moorage.core.errors import (
     AccessDenied,
     CredentialsInvalid,

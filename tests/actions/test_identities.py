@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from moorage.core.errors import (
     NoSuchEntity,
     Refused,
 )
-from moorage.core.identities import AccessKey, User
+from moorage.core.identities import AccessKey, KeyUse, User
 from moorage.core.managed_policies import ADMINISTRATOR_ACCESS, MANAGED_POLICIES
 from moorage.core.names import AccountId, Region, Registry, RepositoryName
 from moorage.core.wildcards import Context
@@ -378,6 +379,34 @@ def test_the_key_of_another_user_cannot_be_found(identities: Identities, admin: 
         identities.set_key(admin, "ada", key_id, active=False)
     with pytest.raises(NoSuchEntity):
         identities.delete_key(admin, "ada", key_id)
+
+
+def test_the_use_of_a_key_is_noted_once_an_hour(
+    database: SqlDatabase, identities: Identities, admin: Call, ada: Call
+) -> None:
+    def noted(minutes: int) -> datetime | None:
+        with database.read() as tx:
+            key = tx.identities.key(ada.caller.access_key_id)
+        assert key
+        identities.note_key_use(key, KeyUse(AT + timedelta(minutes=minutes), Region("us-east-1"), "ecr"))
+        user, use = identities.key_use(admin, key.id)
+        assert user.name == "ada"
+        return use.at if use else None
+
+    assert identities.key_use(admin, ada.caller.access_key_id)[1] is None
+    assert [noted(minutes) for minutes in (0, 59, 60)] == [AT, AT, AT + timedelta(hours=1)]
+    with pytest.raises(NoSuchEntity):
+        identities.key_use(admin, "AKIANOTHING")
+
+
+def test_a_use_that_cannot_be_noted_is_no_reason_to_refuse(
+    identities: Identities, admin: Call, ada: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, _ = identities.user(admin, "ada")
+    key = AccessKey(id="AKIA", secret="s", user=user, created_at=AT)
+    monkeypatch.setattr(identities, "_database", None)
+
+    identities.note_key_use(key, KeyUse(AT, Region("us-east-1"), "ecr"))
 
 
 # --- aliases -----------------------------------------------------------------------------------------------------------

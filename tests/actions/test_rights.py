@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from moorage import actions
+from moorage.actions.account import Account
 from moorage.actions.collection import Collection
 from moorage.actions.groups import Groups
 from moorage.actions.identities import Identities
@@ -31,10 +32,11 @@ from moorage.core.manifests import Manifest
 from moorage.core.names import RepositoryName, Tag
 from moorage.core.repositories import Repository, TagMutability
 from tests.actions.desk import COMPLETE, PART, Desk, by_tag, policy
-from tests.actions.rights_of_identities import GRANTS, GROUPS, POLICIES, ROLES, Row, prepare
+from tests.actions.rights_of_identities import ACCOUNT, GRANTS, GROUPS, POLICIES, ROLES, Row, prepare
 from tests.contracts.rows import AT, HERE
 
 NOUNS = (
+    Account,
     Collection,
     Groups,
     Inspection,
@@ -63,6 +65,7 @@ WITHOUT_A_RIGHT = {
     "Images.pull_at_once": "allows only what was remembered as allowed; else pull decides",
     "Layers.one_at_once": "allows only what was remembered as allowed; else one decides",
     "Images.pull_is_news": "looks at an image that the caller was given",
+    "Identities.note_key_use": "follows a request whose signature was verified",
     "Images.note_pulls": "follows a pull that was allowed",
     "Layers.signed": "the signed URL is the proof",
     "Layers.chunks": "reads a layer that the caller was given",
@@ -232,6 +235,12 @@ OTHERS: list[tuple[str, str, str, Ask]] = [
     ("Identities.aliases", "iam:ListAccountAliases", "*", lambda s, c: s.desk.identities.aliases(c)),
     ("Identities.delete_alias", "iam:DeleteAccountAlias", "*", lambda s, c: s.desk.identities.delete_alias(c, ALIAS)),
     (
+        "Identities.key_use",
+        "iam:GetAccessKeyLastUsed",
+        f"arn:aws:iam::{HERE.account}:user/admin",
+        lambda s, c: s.desk.identities.key_use(c, s.desk.admin.caller.access_key_id),
+    ),
+    (
         "Identities.update_user",
         "iam:UpdateUser",
         ADA,
@@ -245,7 +254,7 @@ def _at_the_desk(row: Row) -> tuple[str, str, str, Ask]:
     return method, action, resource, lambda scene, call: ask(scene.desk, call)
 
 
-OTHERS += [_at_the_desk(row) for row in (*GROUPS, *ROLES, *POLICIES, *GRANTS)]
+OTHERS += [_at_the_desk(row) for row in (*ACCOUNT, *GROUPS, *ROLES, *POLICIES, *GRANTS)]
 ALL = [(method, action, APP, ask) for method, action, ask in ON_REPOSITORIES] + OTHERS
 
 

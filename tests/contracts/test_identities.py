@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from moorage.adapters.sql.database import SqlDatabase
-from moorage.core.identities import AccessKey, Held, User
-from moorage.core.names import AccountId
+from moorage.core.identities import AccessKey, Held, KeyUse, User
+from moorage.core.names import AccountId, Region
 from moorage.ports import IdentityRows, Transaction
 
 HERE, THERE = AccountId("111122223333"), AccountId("444455556666")
@@ -150,6 +150,19 @@ def test_a_key_is_switched_off_and_on_and_removed(database: SqlDatabase, ada: Us
         states.append(tx.identities.key("AKIA1") is not None)
 
     assert states == [False, True, False]
+
+
+def test_the_last_use_of_a_key_is_noted(database: SqlDatabase, ada: User) -> None:
+    use = KeyUse(AT + timedelta(hours=1), Region("eu-west-1"), "ecr")
+    with database.write() as tx:
+        tx.identities.add_key(key(ada, "AKIA1"))
+        assert tx.identities.key_use("AKIA1") is None
+        tx.identities.note_key_use("AKIA1", use)
+
+        assert tx.identities.key_use("AKIA1") == use
+        found = tx.identities.key("AKIA1")
+        assert found
+        assert found.used_at == use.at
 
 
 def test_an_alias_belongs_to_one_account(database: SqlDatabase, ada: User) -> None:

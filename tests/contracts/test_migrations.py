@@ -4,6 +4,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,9 @@ from moorage.adapters.sql.database import HEAD, SqlDatabase
 from moorage.adapters.sql.migrate import NewerDatabase
 from moorage.adapters.sql.schema import metadata
 from moorage.core.digests import SHA256, SHA512, digest_of
+from moorage.core.identities import AccessKey, Held, User
 from moorage.core.images import TagStatus
-from moorage.core.names import RepositoryName
+from moorage.core.names import AccountId, RepositoryName
 from tests.contracts.counted import miscounted
 from tests.contracts.processes import processes
 from tests.contracts.rows import AT, HERE, add_repository, image, upload_id
@@ -65,6 +67,19 @@ FILLED = [
     "INSERT INTO tags (repository_id, name, image_id) VALUES (3, 'v1', 2), (3, 'v2', 2), (3, 'v3', 4)",
 ]
 """A store of the fourth form: one image without a tag, none, and three of which two have tags."""
+
+# A filled store of 0004: two accounts, users whose names differ only in case, keys and policies.
+BEFORE_ROLES = [
+    """INSERT INTO accounts (id, alias, created_at, identity_version)
+    VALUES ('111122223333', 'harbour', 1.5, 7), ('444455556666', NULL, 2.5, 1)""",
+    """INSERT INTO users (account, name_key, name, id, path, created_at) VALUES
+    ('111122223333', 'ada', 'Ada', 'AIDA1', '/ops/', 3.25), ('444455556666', 'ada', 'ada', 'AIDA2', '/', 4.25)""",
+    """INSERT INTO access_keys (id, secret, user_id, active, created_at) VALUES
+    ('AKIA1', 's1', 'AIDA1', TRUE, 5.25), ('AKIA2', 's2', 'AIDA1', FALSE, 6.25), ('AKIA3', 's3', 'AIDA2', TRUE, 7.25)""",
+    "INSERT INTO attached_policies (user_id, policy_arn) VALUES ('AIDA1', 'arn:aws:iam::aws:policy/AdministratorAccess')",
+    """INSERT INTO inline_policies (user_id, name_key, name, document) VALUES
+    ('AIDA1', 'push', 'Push', '{"a": "''"}'), ('AIDA2', 'pull', 'pull', '{}')""",
+]
 
 COLUMNS = """
 SELECT table_name, column_name, data_type, character_maximum_length, is_nullable, column_default, collation_name
@@ -193,6 +208,35 @@ def test_what_is_counted_from_now_on_is_counted_in_what_is_there(empty: SqlDatab
         TagStatus.TAGGED: [("v1", "v2"), ("v3",)],
         TagStatus.UNTAGGED: [()],
     }
+
+
+def test_users_with_their_keys_and_policies_are_kept_when_there_are_roles(empty: SqlDatabase) -> None:
+    migrate.upgrade(empty.engine, to="0004")
+    with empty.engine.begin() as connection:
+        for row in BEFORE_ROLES:
+            connection.exec_driver_sql(row)
+
+    empty.migrate()
+
+    here, there = AccountId("111122223333"), AccountId("444455556666")
+    with empty.write() as tx:
+        ada = tx.identities.find(User, here, "ADA")
+        assert ada == User(account=here, name="Ada", id="AIDA1", path="/ops/", created_at=seconds(3.25))
+        assert tx.identities.key("AKIA1") == AccessKey(id="AKIA1", secret="", user=ada, created_at=seconds(5.25))
+        assert [(key.id, key.active) for key in tx.identities.keys("AIDA1")] == [("AKIA1", True), ("AKIA2", False)]
+        assert [key.user.account for key in tx.identities.keys("AIDA2")] == [there]
+        assert tx.identities.policies("AIDA1") == [
+            Held("arn:aws:iam::aws:policy/AdministratorAccess", None),
+            Held("Push", """{"a": "'"}"""),
+        ]
+        assert tx.identities.inline("AIDA2") == {"pull": "{}"}
+        assert (tx.identities.version(here), tx.identities.alias(here)) == (7, "harbour")
+        tx.identities.remove(ada)
+        assert tx.identities.key("AKIA1") is None
+
+
+def seconds(number: float) -> datetime:
+    return datetime.fromtimestamp(number, UTC)
 
 
 def test_a_database_of_a_later_release_is_refused_and_left_alone(empty: SqlDatabase) -> None:

@@ -10,6 +10,7 @@ from tests.hostile.place import ABSENT, APP, POLICY
 ARN = "arn:aws:ecr:us-east-1:123456789012:repository/team/app"
 UPLOAD = "6f1c2b1e-0000-4000-8000-000000000001"
 MANAGED = "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryReadOnly"
+TRUST = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}]}'
 _IDS = [{"imageTag": "v1"}, {"imageDigest": ABSENT}]
 
 ECR: dict[str, Any] = {
@@ -70,7 +71,12 @@ IAM: dict[str, Any] = {
     "AttachUserPolicy": {"UserName": "ann", "PolicyArn": MANAGED},
     "CreateAccessKey": {"UserName": "ann"},
     "CreateAccountAlias": {"AccountAlias": "lighthouse"},
-    "CreateUser": {"UserName": "bob", "Path": "/staff/"},
+    "CreateUser": {
+        "UserName": "bob",
+        "Path": "/staff/",
+        "PermissionsBoundary": MANAGED,
+        "Tags": [{"Key": "team", "Value": "a"}],
+    },
     "DeleteAccessKey": {"UserName": "ann", "AccessKeyId": "AKIAIOSFODNN7EXAMPLE"},
     "DeleteAccountAlias": {"AccountAlias": "harbour"},
     "DeleteUser": {"UserName": "ann"},
@@ -88,6 +94,91 @@ IAM: dict[str, Any] = {
     "ListUsers": {"PathPrefix": "/", **_PAGE},
     "PutUserPolicy": {"UserName": "ann", "PolicyName": "other", "PolicyDocument": POLICY},
     "UpdateAccessKey": {"UserName": "ann", "AccessKeyId": "AKIAIOSFODNN7EXAMPLE", "Status": "Inactive"},
+}
+
+_TAGS = [{"Key": "team", "Value": "a"}]
+_OWN = "arn:aws:iam::123456789012:policy/mine"
+_ROLE = {"RoleName": "ci", "Description": "builds", "MaxSessionDuration": 7200}
+_OF = {"User": {"UserName": "ann"}, "Group": {"GroupName": "devs"}, "Role": {"RoleName": "ci"}}
+for _noun, _name in _OF.items():
+    _inline = {**_name, "PolicyName": "some"}
+    _managed = {**_name, "PolicyArn": MANAGED}
+    IAM |= {
+        f"Attach{_noun}Policy": _managed,
+        f"Detach{_noun}Policy": _managed,
+        f"ListAttached{_noun}Policies": {**_name, "PathPrefix": "/", **_PAGE},
+        f"Put{_noun}Policy": {**_inline, "PolicyDocument": POLICY},
+        f"Get{_noun}Policy": _inline,
+        f"List{_noun}Policies": {**_name, **_PAGE},
+        f"Delete{_noun}Policy": _inline,
+    }
+    if _noun != "Group":
+        IAM |= {
+            f"Put{_noun}PermissionsBoundary": {**_name, "PermissionsBoundary": MANAGED},
+            f"Delete{_noun}PermissionsBoundary": _name,
+            f"Tag{_noun}": {**_name, "Tags": _TAGS},
+            f"Untag{_noun}": {**_name, "TagKeys": ["team"]},
+            f"List{_noun}Tags": {**_name, **_PAGE},
+        }
+IAM |= {
+    "AddUserToGroup": {"GroupName": "devs", "UserName": "ann"},
+    "CreateGroup": {"GroupName": "devs", "Path": "/teams/"},
+    "CreatePolicy": {
+        "PolicyName": "mine",
+        "Path": "/own/",
+        "PolicyDocument": POLICY,
+        "Description": "pushes",
+        "Tags": _TAGS,
+    },
+    "CreatePolicyVersion": {"PolicyArn": _OWN, "PolicyDocument": POLICY, "SetAsDefault": True},
+    "CreateRole": {
+        **_ROLE,
+        "AssumeRolePolicyDocument": TRUST,
+        "Path": "/ci/",
+        "PermissionsBoundary": MANAGED,
+        "Tags": _TAGS,
+    },
+    "CreateServiceLinkedRole": {"AWSServiceName": "ecr.amazonaws.com", "Description": "d", "CustomSuffix": "x"},
+    "DeleteGroup": {"GroupName": "devs"},
+    "DeleteLoginProfile": {"UserName": "ann"},
+    "DeletePolicy": {"PolicyArn": _OWN},
+    "DeletePolicyVersion": {"PolicyArn": _OWN, "VersionId": "v2"},
+    "DeleteRole": {"RoleName": "ci"},
+    "DeleteServiceLinkedRole": {"RoleName": "AWSServiceRoleForECRTemplate"},
+    "GetAccountAuthorizationDetails": {"Filter": ["User"], **_PAGE},
+    "GetAccessKeyLastUsed": {"AccessKeyId": "AKIAIOSFODNN7EXAMPLE"},
+    "GetAccountSummary": {},
+    "GetGroup": {"GroupName": "devs", **_PAGE},
+    "GetLoginProfile": {"UserName": "ann"},
+    "GetRole": {"RoleName": "ci"},
+    "GetServiceLinkedRoleDeletionStatus": {"DeletionTaskId": "task/aws-service-role/x"},
+    "ListEntitiesForPolicy": {
+        "PolicyArn": MANAGED,
+        "EntityFilter": "User",
+        "PathPrefix": "/",
+        "PolicyUsageFilter": "PermissionsPolicy",
+        **_PAGE,
+    },
+    "ListGroups": {"PathPrefix": "/", **_PAGE},
+    "ListGroupsForUser": {"UserName": "ann", **_PAGE},
+    "ListInstanceProfilesForRole": {"RoleName": "ci", **_PAGE},
+    "ListMFADevices": {"UserName": "ann", **_PAGE},
+    "ListPolicyTags": {"PolicyArn": _OWN, **_PAGE},
+    "ListPolicyVersions": {"PolicyArn": _OWN, **_PAGE},
+    "ListRoles": {"PathPrefix": "/", **_PAGE},
+    "ListSSHPublicKeys": {"UserName": "ann", **_PAGE},
+    "ListServiceSpecificCredentials": {"UserName": "ann", **_PAGE},
+    "ListSigningCertificates": {"UserName": "ann", **_PAGE},
+    "ListVirtualMFADevices": {"AssignmentStatus": "Any", **_PAGE},
+    "RemoveUserFromGroup": {"GroupName": "devs", "UserName": "ann"},
+    "SetDefaultPolicyVersion": {"PolicyArn": _OWN, "VersionId": "v2"},
+    "TagPolicy": {"PolicyArn": _OWN, "Tags": _TAGS},
+    "UntagPolicy": {"PolicyArn": _OWN, "TagKeys": ["team"]},
+    "UpdateAssumeRolePolicy": {"RoleName": "ci", "PolicyDocument": TRUST},
+    "UpdateGroup": {"GroupName": "devs", "NewGroupName": "ops", "NewPath": "/"},
+    "UpdateRole": _ROLE,
+    "UpdateRoleDescription": {"RoleName": "ci", "Description": "builds"},
+    "UpdateUser": {"UserName": "ann", "NewUserName": "eve", "NewPath": "/"},
 }
 STS: dict[str, Any] = {"GetCallerIdentity": {}}
 

@@ -113,7 +113,7 @@ class Place:
     # --- everything -----------------------------------------------------------------------------------------------------
 
     def kept(self) -> dict[str, Any]:
-        """Return every row but for the times of pulls and of the last bytes, every file of bytes with its size, and what both doors show of them."""
+        """Return every row but for the times of pulls, of the last bytes and of the use of keys, every file of bytes with its size, and what both doors show of them."""
         with closing(sqlite3.connect(f"file:{self.server.data / 'moorage.db'}?mode=ro", uri=True)) as database:
             database.row_factory = sqlite3.Row
             tables = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
@@ -147,7 +147,7 @@ POLICY = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"ecr:*
 
 def _rows(database: sqlite3.Connection, table: str) -> list[tuple[Any, ...]]:
     columns = (row[1] for row in database.execute(f"PRAGMA table_info({table})"))
-    names = [name for name in columns if name not in ("pulled_at", "touched_at")]
+    names = [name for name in columns if name not in ("pulled_at", "touched_at", "used_at", "used_in", "used_for")]
     return sorted(map(tuple, database.execute(f"SELECT {', '.join(names)} FROM {table}")), key=repr)
 
 

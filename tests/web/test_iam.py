@@ -1,67 +1,13 @@
 import json
-from collections.abc import Iterator
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from botocore.parsers import create_parser
 
-from moorage.actions.access import Guard
-from moorage.actions.identities import Identities
-from moorage.actions.sessions import Sessions
-from moorage.adapters.sql.database import SqlDatabase
-from moorage.core.calls import Call, Caller
 from moorage.core.errors import IdentityInvalid
-from moorage.core.names import AccountId, Region, Registry
 from moorage.web.aws import iam, sts
-from moorage.web.aws.check import common_words, compile_check
 from moorage.web.aws.model import service
-from moorage.web.aws.query import write
-from tests.contracts.rows import VAULT
-
-ACCOUNT = AccountId("111122223333")
-AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
-READ_ONLY = "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryReadOnly"
-DOCUMENT = json.dumps(
-    {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "ecr:*", "Resource": "*"}}, indent=1
-)
-
-
-class Ask(Protocol):
-    def __call__(self, operation: str, **given: Any) -> Any: ...
-
-
-@pytest.fixture
-def ask(tmp_path: Path) -> Iterator[Ask]:
-    """Ask as an administrator, checked by the model on the way in and read by botocore on the way out."""
-    database = SqlDatabase(f"sqlite:///{tmp_path / 'moorage.db'}", vault=VAULT)
-    database.migrate()
-    guard = Guard()
-    identities = Identities(database, guard)
-    key = identities.bootstrap(ACCOUNT, AT, keep=lambda _: None)
-    assert key
-    caller = Caller(key.user.arn, ACCOUNT, key.user.id, key.user.name, key.id)
-    call = Call(caller=caller, registry=Registry(ACCOUNT, Region("us-east-1")), at=AT, request_id="1")
-    handlers = {"iam": iam.operations(identities), "sts": sts.operations(identities, Sessions(database, guard))}
-
-    def ask(operation: str, **given: Any) -> Any:
-        meant = service("sts" if operation == "GetCallerIdentity" else "iam")
-        found = meant.operation(operation)
-        assert found
-        result = handlers[meant.name][operation](call, compile_check(found.input, common_words)(given))
-        if found.output is None:
-            assert result is None
-            return None
-        answer = {"status_code": 200, "headers": {}, "body": write(meant, found, result, "1")}
-        parsed = create_parser("query").parse(answer, found.output)
-        del parsed["ResponseMetadata"]
-        assert set(found.output.required_members) <= set(parsed)
-        return parsed
-
-    yield ask
-    database.close()
+from tests.web.asking import ACCOUNT, AT, DOCUMENT, READ_ONLY, Ask
 
 
 def test_every_handler_is_an_operation_of_its_model() -> None:

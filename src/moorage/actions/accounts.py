@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from moorage.actions.credentials import Draw, new_id, new_key, new_session, random_text
-from moorage.actions.identities import MAX_KEYS
+from moorage.actions.identity_steps import MAX_KEYS
 from moorage.actions.sessions import add_session
 from moorage.core.accounts import Account
 from moorage.core.errors import EntityAlreadyExists, IdentityLimitExceeded, NoSuchEntity

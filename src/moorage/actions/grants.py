@@ -34,6 +34,11 @@ class Grants(Steps):
     UnmodifiableEntity where it would change a service-linked role.
     """
 
+    def check(self, call: Call, name: str | None, action: str, kind: type[Identity] = User) -> Identity:
+        """Return an identity that the caller may do ``action`` to."""
+        with self._reading(call, action, kind, name) as (_, identity):
+            return identity
+
     # --- managed policies ------------------------------------------------------------------------------------------
 
     def attach(self, call: Call, name: str, arn: str, kind: type[Identity] = User) -> None:

@@ -4,38 +4,42 @@ The sentences are IAM's own. What IAM calls a user name, a path or an alias is c
 here. Every change is made under the account's lock and counted, which is what makes it act on the next request.
 """
 
+import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from moorage.actions.access import Guard
+from moorage.actions.account import Account
 from moorage.actions.credentials import Draw, new_key, random_text
 from moorage.actions.grants import Grants
 from moorage.actions.groups import Groups
-from moorage.actions.identity_steps import check_limit
+from moorage.actions.identity_steps import MAX_KEYS, check_limit
 from moorage.actions.policies import Policies
 from moorage.actions.roles import Roles
 from moorage.core.access import Names
 from moorage.core.calls import Call
 from moorage.core.errors import DeleteConflict, EntityAlreadyExists, NoSuchEntity
-from moorage.core.identities import AccessKey, User
+from moorage.core.identities import AccessKey, KeyUse, User
 from moorage.core.identity_tags import Pairs
 from moorage.core.managed_policies import ADMINISTRATOR_ACCESS
 from moorage.core.names import AccountId
 from moorage.ports import Database, Transaction
 
-MAX_KEYS = 2
-"""Access keys of one user (IAM User Guide, "IAM and AWS STS quotas")."""
+KEY_NOTED_EVERY = timedelta(hours=1)
+
+_log = logging.getLogger("moorage.actions")
 
 
 class Identities(Grants):
     """The operations on users, their keys and what identities have, and the reads that the doors need before there is a caller.
 
-    ``groups``, ``roles`` and ``policies`` have the operations on these. Each raises AccessDenied or CredentialsInvalid as
+    ``account``, ``groups``, ``roles`` and ``policies`` have the operations on these. Each raises AccessDenied or CredentialsInvalid as
     the guard does. A user name of None means the caller, as in IAM.
     """
 
     def __init__(self, database: Database, guard: Guard, draw: Draw = random_text) -> None:
         super().__init__(database, guard, draw)
+        self.account = Account(database, guard, draw)
         self.groups = Groups(database, guard, draw)
         self.roles = Roles(database, guard, draw)
         self.policies = Policies(database, guard, draw)
@@ -149,6 +153,26 @@ class Identities(Grants):
             _own_key(tx, user, key_id)
             tx.identities.remove_key(key_id)
 
+    def key_use(self, call: Call, key_id: str) -> tuple[User, KeyUse | None]:
+        """Return whose a key is and its last use, to the hour; raises NoSuchEntity."""
+        with self._database.read() as tx:
+            key = tx.identities.key(key_id)
+            own = key if key and key.user.account == call.caller.account else None
+            self._guard.allow(tx, call, "iam:GetAccessKeyLastUsed", own.user.arn if own else "*")
+            if own is None:
+                raise _no_key(key_id)
+            return own.user, tx.identities.key_use(key_id)
+
+    def note_key_use(self, key: AccessKey, use: KeyUse) -> None:
+        """Note that a key has signed a request, if the last note is an hour old. One that cannot be taken is no reason to refuse."""
+        if key.used_at is not None and use.at - key.used_at < KEY_NOTED_EVERY:
+            return
+        try:
+            with self._database.write(durable=False) as tx:
+                tx.identities.note_key_use(key.id, use)
+        except Exception:  # noqa: BLE001 - whatever it is, the request is served
+            _log.exception("the use of an access key could not be noted")
+
     # --- the account's alias ---------------------------------------------------------------------------------------
 
     def create_alias(self, call: Call, alias: str) -> None:
@@ -188,4 +212,8 @@ class Identities(Grants):
 def _own_key(tx: Transaction, user: User, key_id: str) -> None:
     key = tx.identities.key(key_id)
     if key is None or key.user.id != user.id:
-        raise NoSuchEntity(f"The Access Key with id {key_id} cannot be found.")
+        raise _no_key(key_id)
+
+
+def _no_key(key_id: str) -> NoSuchEntity:
+    return NoSuchEntity(f"The Access Key with id {key_id} cannot be found.")

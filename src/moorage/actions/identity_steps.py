@@ -30,6 +30,9 @@ Context = Mapping[str, str | Sequence[str]]
 MAX_OF_ACCOUNT: dict[type[Identity], int] = {User: 5_000, Group: 300, Role: 1_000}
 """Identities of one account (IAM User Guide, "IAM and AWS STS quotas")."""
 
+MAX_KEYS = 2
+"""Access keys of one user (the same page)."""
+
 
 class Steps:
     """Finds what a caller may see or change. A user name of None means the caller, as in IAM."""

@@ -208,8 +208,7 @@ class Policies(Steps):
             policy = self._allowed_policy(tx, call, action, arn, {})
             if isinstance(policy, OwnPolicy):
                 return [(each, each.number == policy.default) for each in tx.policies.versions(policy)]
-        # Of AWS's policies the version in force is kept alone.
-        return [(PolicyVersion(int(policy.version[1:]), policy.document, policy.updated_at), True)]
+        return [(policy.only_version, True)]
 
 
 def _check_document(document: str) -> None:

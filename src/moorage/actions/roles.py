@@ -117,11 +117,6 @@ class Roles(Steps):
                     raise DeleteConflict(f"Cannot delete entity, must {first} first.")
             self._remove(tx, role)
 
-    def check(self, call: Call, name: str, action: str) -> None:
-        """Return where a role is there and the caller may do ``action`` to it."""
-        with self._reading(call, action, Role, name):
-            pass
-
     # --- service-linked roles --------------------------------------------------------------------------------------
 
     def create_linked(self, call: Call, service: str, description: str, suffix: str | None) -> Role:

@@ -86,9 +86,17 @@ class Held(NamedTuple):
     through: str | None = None
 
 
+class KeyUse(NamedTuple):
+    """When, in which region and for which service a key signed a request."""
+
+    at: datetime
+    region: Region
+    service: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessKey:
-    """A pair of key id and secret that signs requests as a user.
+    """A pair of key id and secret that signs requests as a user; ``used_at`` is when it last did, to the hour.
 
     The secret is there where the key was just made or is to verify a signature, and else it is empty.
     """
@@ -98,6 +106,7 @@ class AccessKey:
     user: User
     active: bool = True
     created_at: datetime
+    used_at: datetime | None = None
 
     @property
     def caller(self) -> Caller:

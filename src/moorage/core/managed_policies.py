@@ -23,6 +23,19 @@ from moorage.core.policies import Policy, parse_policy
 _SERVICE_LINKED = "/aws-service-role/"
 
 
+class PolicyVersion(NamedTuple):
+    """One version of a managed policy."""
+
+    number: int
+    document: str
+    created_at: datetime
+
+    @property
+    def id(self) -> str:
+        """How operations call it."""
+        return f"v{self.number}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnPolicy:
     """A managed policy of an account's own. ``default`` is the number of the version in force, ``last`` the highest given."""
@@ -53,19 +66,6 @@ class OwnPolicy:
         return True
 
 
-class PolicyVersion(NamedTuple):
-    """One version of a managed policy of one's own."""
-
-    number: int
-    document: str
-    created_at: datetime
-
-    @property
-    def id(self) -> str:
-        """How operations call it."""
-        return f"v{self.number}"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManagedPolicy:
     """A managed policy with its only version that counts, the default one. ``document`` is its text."""
@@ -88,6 +88,11 @@ class ManagedPolicy:
     def attachable(self) -> bool:
         """Tell whether it can be attached, as those of service-linked roles cannot."""
         return self.path != _SERVICE_LINKED
+
+    @property
+    def only_version(self) -> PolicyVersion:
+        """The version in force, the only one that is kept of AWS's policies."""
+        return PolicyVersion(int(self.version[1:]), self.document, self.updated_at)
 
     @property
     def policy(self) -> Policy:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from moorage.core.identities import AccessKey, Group, Held, Identity, Role, User
+from moorage.core.identities import AccessKey, Group, Held, Identity, KeyUse, Role, User
 from moorage.core.names import AccountId, Region
 
 I = TypeVar("I", bound=Identity)  # noqa: E741 - an identity of one kind
@@ -76,6 +76,12 @@ class IdentityRows(Protocol):
 
     def remove_key(self, key_id: str) -> None:
         """Forget an access key."""
+
+    def key_use(self, key_id: str) -> KeyUse | None:
+        """Return the last use of an access key that was noted."""
+
+    def note_key_use(self, key_id: str, use: KeyUse) -> None:
+        """Note the use of an access key."""
 
     # --- groups ----------------------------------------------------------------------------------------------------
 

@@ -50,7 +50,7 @@ _layer = (
     .where(*_here, layers.c.digest == bindparam("reference"))
 )
 _key = (
-    select(access_keys.c.secret, access_keys.c.active, access_keys.c.created_at)
+    select(access_keys.c.secret, access_keys.c.active, access_keys.c.created_at, access_keys.c.used_at)
     .add_columns(principals.c.account, principals.c.name, principals.c.id, principals.c.path, principals.c.created_at)
     .add_columns(principals.c.boundary)
     .join_from(access_keys, principals)
@@ -99,14 +99,21 @@ class SqlHotReads:
         row = self._row(_key, {"key": key_id})
         if row is None:
             return None
-        sealed, active, made_at, account, name, user_id, path, created_at, boundary = row
+        sealed, active, made_at, used_at, account, name, user_id, path, created_at, boundary = row
         secret = self._opened(key_id, sealed)
         if secret is None:
             return None
         user = User(
             account=account, name=name, id=user_id, path=path, created_at=to_moment(created_at), boundary=boundary
         )
-        return AccessKey(id=key_id, secret=secret, user=user, active=bool(active), created_at=to_moment(made_at))
+        return AccessKey(
+            id=key_id,
+            secret=secret,
+            user=user,
+            active=bool(active),
+            created_at=to_moment(made_at),
+            used_at=_moment(used_at),
+        )
 
     def _session(self, key_id: str) -> Session | None:
         with self._database.engine.connect() as connection:

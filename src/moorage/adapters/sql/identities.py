@@ -11,7 +11,7 @@ from moorage.adapters.sql.repositories import upsert
 from moorage.adapters.sql.schema import access_keys, accounts, group_members, principals
 from moorage.adapters.sql.times import to_moment, to_seconds
 from moorage.adapters.vault import Vault, needed
-from moorage.core.identities import KINDS, AccessKey, Group, Identity, Role, User
+from moorage.core.identities import KINDS, AccessKey, Group, Identity, KeyUse, Role, User
 from moorage.core.names import AccountId, Region
 
 I = TypeVar("I", bound=Identity)  # noqa: E741 - an identity of one kind
@@ -64,12 +64,16 @@ _leave = delete(group_members).where(
     group_members.c.group_id == bindparam("group"), group_members.c.user_id == bindparam("user")
 )
 
-_keys = select(*(access_keys.c[name].label(f"key_{name}") for name in ("id", "active", "created_at")), principals).join(
-    principals, principals.c.id == access_keys.c.user_id
-)
+_keys = select(
+    *(access_keys.c[name].label(f"key_{name}") for name in ("id", "active", "created_at", "used_at")),
+    principals,
+).join(principals, principals.c.id == access_keys.c.user_id)
 _key = _keys.where(access_keys.c.id == bindparam("key_id"))
 _keys_of_user = _keys.where(principals.c.id == bindparam("of")).order_by(access_keys.c.created_at, access_keys.c.id)
 _set_key = update(access_keys).where(access_keys.c.id == bindparam("key_id")).values(active=bindparam("is_active"))
+_key_use = select(access_keys.c.used_at, access_keys.c.used_in, access_keys.c.used_for).where(
+    access_keys.c.id == bindparam("key_id"), access_keys.c.used_at.is_not(None)
+)
 _remove_key = delete(access_keys).where(access_keys.c.id == bindparam("key_id"))
 
 
@@ -192,6 +196,16 @@ class SqlIdentityRows(SqlGrantRows):
         """Forget an access key."""
         self._connection.execute(_remove_key, {"key_id": key_id})
 
+    def key_use(self, key_id: str) -> KeyUse | None:
+        """Return the last use of an access key that was noted."""
+        row = self._connection.execute(_key_use, {"key_id": key_id}).one_or_none()
+        return KeyUse(to_moment(row.used_at), Region(row.used_in), row.used_for) if row else None
+
+    def note_key_use(self, key_id: str, use: KeyUse) -> None:
+        """Note the use of an access key."""
+        values = {"used_at": to_seconds(use.at), "used_in": use.region, "used_for": use.service}
+        self._connection.execute(update(access_keys).where(access_keys.c.id == key_id).values(**values))
+
     # --- groups ----------------------------------------------------------------------------------------------------
 
     def join(self, group: Group, user: User) -> None:
@@ -265,4 +279,5 @@ def _to_key(row: Row[*tuple[Any, ...]]) -> AccessKey:
         user=_to(User, row),
         active=row.key_active,
         created_at=to_moment(row.key_created_at),
+        used_at=None if row.key_used_at is None else to_moment(row.key_used_at),
     )

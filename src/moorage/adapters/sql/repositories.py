@@ -16,6 +16,7 @@ from moorage.adapters.sql.schema import (
     registries,
     remnants,
     repositories,
+    repository_policies,
     repository_tags,
     settings,
     uploads,

@@ -107,6 +107,10 @@ access_keys = Table(
     Column("user_id", String(64), _owner("principals.id"), nullable=False, index=True),
     Column("active", Boolean, nullable=False),
     Column("created_at", Double, nullable=False),
+    # When, in which region and for which service it last signed, to the hour.
+    Column("used_at", Double),
+    Column("used_in", String(32)),
+    Column("used_for", String(32)),
 )
 
 attached_policies = Table(

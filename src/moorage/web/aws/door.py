@@ -16,6 +16,7 @@ from typing import Any
 
 from moorage.core.calls import Call, Caller
 from moorage.core.errors import Refused, ScopeInvalid
+from moorage.core.identities import AccessKey, KeyUse
 from moorage.core.names import AccountId, Region, Registry, parse_region
 from moorage.core.sessions import Credential, check
 from moorage.web.aws import json11, query, sigv4
@@ -53,7 +54,7 @@ class AwsRequest:
 class AwsDoor:
     """Answers requests of the AWS API; ``services`` holds the handlers of each service by its signing name.
 
-    ``key`` finds an access key by its id. Every answer, also to what cannot be read at all, is in the protocol of the
+    ``key`` finds an access key by its id; ``note_use`` is told of every request that one has signed. Every answer, also to what cannot be read at all, is in the protocol of the
     caller. A defect of a handler is logged with the request's id and answered without detail.
     """
 
@@ -63,11 +64,13 @@ class AwsDoor:
         key: Callable[[str], Credential | None],
         now: Callable[[], datetime],
         throttle: Throttle | None = None,
+        note_use: Callable[[AccessKey, KeyUse], None] = lambda _key, _use: None,
     ) -> None:
         self._services = services
         self._key = key
         self._now = now
         self._throttle = throttle
+        self._note_use = note_use
 
     def answer(self, request: AwsRequest) -> Answer:
         """Return the answer to ``request``; never raises."""
@@ -149,6 +152,8 @@ class AwsDoor:
             raise ScopeInvalid(f"Credential should be scoped to a valid region, not '{signature.region[:64]}'.")
         credential = check(self._key(signature.access_key_id), signature.token, at)
         sigv4.verify(signature, request, credential.secret, at)
+        if isinstance(credential, AccessKey):
+            self._note_use(credential, KeyUse(at, region, signature.service))
         return credential.caller, region, service(signature.service)
 
     def _expected(self, request: AwsRequest) -> str:

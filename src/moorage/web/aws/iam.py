@@ -10,6 +10,8 @@ from typing import Any
 from moorage.actions.identities import Identities
 from moorage.core.calls import Call
 from moorage.core.errors import IdentityInvalid
+from moorage.web.aws.iam_absent import absent
+from moorage.web.aws.iam_account import account
 from moorage.web.aws.iam_fields import Handler, key_shape, page, page_of, pairs, user_shape, whole
 from moorage.web.aws.iam_grants import grants
 from moorage.web.aws.iam_groups import groups
@@ -27,6 +29,8 @@ def operations(identities: Identities) -> dict[str, Handler]:
         **groups(identities),
         **roles(identities),
         **policies(identities),
+        **account(identities),
+        **absent(identities),
     }
 
 
@@ -79,7 +83,17 @@ def _keys(identities: Identities) -> dict[str, Handler]:
     def delete_access_key(call: Call, given: dict[str, Any]) -> None:
         identities.delete_key(call, given.get("UserName"), given["AccessKeyId"])
 
+    def get_access_key_last_used(call: Call, given: dict[str, Any]) -> Mapping[str, Any]:
+        user, use = identities.key_use(call, given["AccessKeyId"])
+        last = (
+            {"LastUsedDate": use.at, "ServiceName": use.service, "Region": use.region}
+            if use
+            else {"ServiceName": "N/A", "Region": "N/A"}
+        )
+        return {"UserName": user.name, "AccessKeyLastUsed": last}
+
     return {
+        "GetAccessKeyLastUsed": get_access_key_last_used,
         "CreateAccessKey": create_access_key,
         "ListAccessKeys": list_access_keys,
         "UpdateAccessKey": update_access_key,

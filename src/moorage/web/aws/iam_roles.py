@@ -5,7 +5,7 @@ from typing import Any
 
 from moorage.actions.identities import Identities
 from moorage.core.calls import Call
-from moorage.core.identities import HOUR
+from moorage.core.identities import HOUR, Role
 from moorage.web.aws.iam_fields import Handler, page_after, page_of, pairs, refuse, role_shape, whole
 
 
@@ -45,7 +45,7 @@ def _roles(identities: Identities) -> dict[str, Handler]:
     def list_instance_profiles_for_role(call: Call, given: dict[str, Any]) -> Mapping[str, Any]:
         page_after(given)
         # There are no instances; whoever deletes a role asks for their profiles first.
-        identities.roles.check(call, given["RoleName"], "iam:ListInstanceProfilesForRole")
+        identities.check(call, given["RoleName"], "iam:ListInstanceProfilesForRole", Role)
         return {"InstanceProfiles": [], "IsTruncated": False}
 
     return {

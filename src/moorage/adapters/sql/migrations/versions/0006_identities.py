@@ -91,6 +91,9 @@ def belongings() -> None:
         sa.Column("user_id", sa.String(64), nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.Double(), nullable=False),
+        sa.Column("used_at", sa.Double(), nullable=True),
+        sa.Column("used_in", sa.String(32), nullable=True),
+        sa.Column("used_for", sa.String(32), nullable=True),
         sa.ForeignKeyConstraint(["user_id"], ["principals.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id"),
     )
