@@ -130,7 +130,8 @@ def test_a_number_that_begins_with_0_is_said_to_need_quotes() -> None:
 
 
 def test_no_summary_of_a_command_is_cut() -> None:
-    assert "..." not in CliRunner().invoke(main, ["--help"]).output.partition("Commands:")[2]
+    for words in (["--help"], ["accounts", "--help"]):
+        assert "..." not in CliRunner().invoke(main, words).output.partition("Commands:")[2]
 
 
 @pytest.mark.parametrize(

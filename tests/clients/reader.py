@@ -39,7 +39,11 @@ def make_reader(folder: Path, server: Server, docker: DockerEngine) -> Reader:
     shutil.copy(ROOT / "README.md", folder)
     path = f"{CACHE / 'awscli' / 'bin'}:/usr/bin:{os.environ['PATH']}"
     known = {name: value for name, value in aws_environment(server).items() if name not in SET_BY_MOORAGE}
-    return Reader(folder, {**known, **docker.env(), "PATH": path})
+    own = {
+        "AWS_CONFIG_FILE": str(folder / "aws-config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(folder / "aws-credentials"),
+    }
+    return Reader(folder, {**known, **own, **docker.env(), "PATH": path})
 
 
 def blocks(page: str, *languages: str) -> list[str]:

@@ -42,7 +42,7 @@ def machine(tmp_path: Path) -> Iterator[tuple[Box, Path, dict[str, str]]]:
 def test_the_image_is_built_without_a_network_and_is_a_registry(machine: tuple[Box, Path, dict[str, str]]) -> None:
     box, folder, environment = machine
     # The wheels are for the Python of the image, which is that of the tests.
-    build, start, backup, end = commands("container.md")
+    build, start, backup, apart, end = commands("container.md")
     typed(box, [build[0], words(build[1])], folder, environment)
 
     steps = typed(
@@ -57,6 +57,7 @@ def test_the_image_is_built_without_a_network_and_is_a_registry(machine: tuple[B
             "docker exec moorage moorage env",
             "docker exec moorage python -c \"import os; print(os.getuid(), oct(os.stat('/data').st_mode & 0o777))\"",
             *backup,
+            *apart,
             "docker inspect --format '{{.HostConfig.NetworkMode}} {{.Config.User}}' moorage",
             "docker stop moorage",
             "docker inspect --format '{{.State.ExitCode}}' moorage",
@@ -77,6 +78,7 @@ def test_the_image_is_built_without_a_network_and_is_a_registry(machine: tuple[B
     assert next(output for line, output in said.items() if "getuid" in line) == "4510 0o700"
     with sqlite3.connect(folder / "backup" / "moorage.db") as rows:
         assert rows.execute("SELECT count(*) FROM images").fetchone() == (1,)
+    assert (folder / "backup-of-secrets" / "secrets.key").stat().st_size == 32
     assert [file for file in (folder / "backup" / "blobs").rglob("*") if file.is_file()]
 
 

@@ -59,6 +59,11 @@ def test_a_backup_made_as_the_page_says_is_a_whole_registry(reader: Reader, own_
     restored.data.mkdir(parents=True)
     shutil.copy(reader.folder / "backup" / "moorage.db", restored.data / "moorage.db")
     shutil.copytree(reader.folder / "backup" / "blobs", restored.data / "blobs")
+    secret = admin(own_server).secret.encode()
+    assert [
+        path for path in (reader.folder / "backup").rglob("*") if path.is_file() and secret in path.read_bytes()
+    ] == []
+    shutil.copy(reader.folder / "backup-of-secrets" / "secrets.key", restored.data / "secrets.key")
     restored.start()
     try:
         registry = Registry(restored.port, password)

@@ -1,6 +1,7 @@
 """What one key has sealed is opened by that key alone, for the access key that it was sealed for."""
 
 import base64
+import errno
 import os
 import stat
 import subprocess
@@ -108,8 +109,16 @@ def test_a_file_of_another_length_is_no_key(tmp_path: Path, content: bytes) -> N
         read_key(tmp_path / "key")
 
 
-def test_a_key_that_cannot_be_read_or_made_is_refused_by_its_name(tmp_path: Path) -> None:
+def test_a_key_that_cannot_be_read_or_made_is_refused_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Path) -> bytes:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
     with pytest.raises(VaultShut, match=f"{tmp_path}, the key of the secrets, cannot be read: Is a directory"):
         read_key(tmp_path)
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(VaultShut, match="cannot be read: Permission denied"):
+        read_key(tmp_path / "key")
     with pytest.raises(VaultShut, match="cannot be made: No such file or directory"):
         make_key(tmp_path / "nowhere" / "key")

@@ -194,6 +194,33 @@ WEAKNESSES = (
         },
     ),
     Weakness(
+        "Databases that get out",
+        "Secrets of access keys are sealed (AES-256-GCM) with a key that is in a file of its own, each for its own access key; tokens and "
+        "signed URLs are signed with what is derived from that file and from the database. Whoever has a dump, a backup or the files of the "
+        "database alone can sign nothing. See [the decision](decisions/secrets.md), also for what it does not do.",
+        {
+            "server/test_secrets.py": (
+                "test_neither_tables_nor_files_of_a_database_hold_a_secret",
+                "test_no_token_and_no_url_can_be_forged_from_a_database",
+                "test_a_sealed_secret_that_was_moved_to_another_users_key_opens_nothing",
+                "test_a_start_without_the_file_says_what_to_do_and_makes_none",
+                "test_a_start_with_the_file_of_another_store_is_refused",
+                "test_a_store_with_clear_secrets_is_sealed_by_its_next_start_and_its_keys_go_on",
+            ),
+            "contracts/test_sealing.py": (
+                "test_no_key_is_ever_put_over_what_another_has_sealed",
+                "test_what_is_left_of_clear_secrets_in_files_is_wiped_once",
+                "test_processes_that_make_the_vault_at_once_have_the_same",
+            ),
+            "contracts/test_vault.py": (
+                "test_a_sealed_secret_cannot_be_moved_to_another_key",
+                "test_a_sealed_secret_of_which_one_bit_differs_is_broken",
+                "test_a_key_is_made_of_its_own_for_its_owner_alone",
+            ),
+            "durability/test_sealing.py": ("test_a_start_that_seals_may_end_at_any_moment",),
+        },
+    ),
+    Weakness(
         "Heads and bodies that drip",
         "A head has 30 seconds. A body is given up after a minute of silence, and where it comes more slowly than 1 KiB in a second.",
         {

@@ -26,7 +26,12 @@ def understood(line: str) -> None:
     command = main.commands.get(words[1])
     if command is None:
         raise click.UsageError(f"there is no {words[1]}")
-    command.make_parser(click.Context(command)).parse_args(words[2:])
+    rest = words[2:]
+    if isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
+        if rest[0] not in command.commands:
+            raise click.UsageError(f"there is no {words[1]} {rest[0]}")
+        command, rest = command.commands[rest[0]], rest[1:]
+    command.make_parser(click.Context(command)).parse_args(rest)
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if named(page)], ids=lambda page: page.name)
@@ -35,7 +40,16 @@ def test_every_command_that_a_page_names_is_there_with_its_options(page: Path) -
         understood(line)
 
 
-@pytest.mark.parametrize("line", ["moorage sail", "moorage serve --tls-lisen x", "moorage env --regions us-east-1"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "moorage sail",
+        "moorage serve --tls-lisen x",
+        "moorage env --regions us-east-1",
+        "moorage accounts sail",
+        "moorage accounts list --al",
+    ],
+)
 def test_a_command_that_is_not_there_is_told_from_one_that_is(line: str) -> None:
     with pytest.raises(click.UsageError):
         understood(line)

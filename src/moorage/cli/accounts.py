@@ -36,7 +36,7 @@ def store_options() -> Callable[[Command], Command]:
 
 @click.group()
 def accounts() -> None:
-    """Make accounts, name them, disable them, and give an administrator a new key.
+    """Make, name and disable accounts; give one a new key.
 
     This is done on the machine of the store, by the user that owns it, and needs no key; a server may run meanwhile. What
     an account's users may do is then theirs to say, with `aws iam`.

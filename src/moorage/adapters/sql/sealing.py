@@ -106,8 +106,9 @@ def _write_anew(database: SqlDatabase) -> None:
 
 def _rows(tx: SqlTransaction, *, alone: bool = False) -> dict[str, bytes]:
     """Return the rows of ``secrets``; alone, no other process gets beyond this until the transaction ends."""
-    if alone:
-        # A statement of its own: one that has waited for a lock does not see what was added meanwhile.
+    if alone and tx.connection.dialect.name != "sqlite":
+        # SQLite lets one writer in at a time. A statement of its own, for one that has waited for a lock does not see what was
+        # added meanwhile.
         tx.connection.execute(_values.with_for_update()).all()
     return {row.name: bytes(row.value) for row in tx.connection.execute(_values)}
 
