@@ -2,9 +2,10 @@
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import date, datetime
 from typing import NamedTuple, Protocol
 
+from moorage.core.audit import Entry, Wanted
 from moorage.core.collection import Unused
 from moorage.core.digests import SHA256, Algorithm, Digest
 from moorage.core.identities import AccessKey, User
@@ -13,6 +14,7 @@ from moorage.core.manifests import Manifest
 from moorage.core.names import AccountId, Registry, RepositoryName, Tag, UploadId
 from moorage.core.repositories import Repository
 from moorage.core.uploads import Layer, Upload
+from moorage.core.usage import Used
 
 
 class RepositoryRows(Protocol):
@@ -321,6 +323,44 @@ class IdentityRows(Protocol):
         """Remove an inline policy; False where there was none."""
 
 
+class AuditRows(Protocol):
+    """The audit log as rows, and how far its files were read."""
+
+    def offsets(self) -> dict[str, int]:
+        """Return how many bytes of each file are rows."""
+
+    def advance(self, name: str, known: int, reached: int) -> bool:
+        """Note how far a file was read; false where it is not where ``known`` says, and then nothing is noted."""
+
+    def add(self, entries: Sequence[Entry]) -> None:
+        """Store records."""
+
+    def page(self, wanted: Wanted, before: int | None, limit: int) -> list[tuple[int, Entry]]:
+        """Return up to ``limit`` records with the numbers of their rows, the newest first, those before a row."""
+
+    def remove(self, before: datetime, limit: int) -> int:
+        """Forget up to ``limit`` records from before then, and return how many."""
+
+    def forget_files(self, names: Sequence[str]) -> None:
+        """Forget how far files were read."""
+
+
+class UsageRows(Protocol):
+    """Which access was used."""
+
+    def note(self, used: Sequence[Used]) -> None:
+        """Store what was used; of two times of one row the newer one stays."""
+
+    def shorten(self, principal: str, most: int) -> None:
+        """Leave a principal so many rows; those that were only denied go first, then the oldest."""
+
+    def remove(self, before: datetime) -> None:
+        """Forget what was neither allowed nor denied since then."""
+
+    def of(self, principal: str) -> list[Used]:
+        """Return what a principal used, by resource and action."""
+
+
 class Transaction(Protocol):
     """One consistent view of all rows."""
 
@@ -351,6 +391,14 @@ class Transaction(Protocol):
     @property
     def identities(self) -> IdentityRows:
         """Identities."""
+
+    @property
+    def audit(self) -> AuditRows:
+        """The audit log."""
+
+    @property
+    def usage(self) -> UsageRows:
+        """Which access was used."""
 
 
 class Database(Protocol):
@@ -438,3 +486,22 @@ class Blobs(Protocol):
 
     def stored(self, before: datetime) -> Iterator[Stored]:
         """Yield all bytes that were not written to since ``before``, in any order."""
+
+
+class AuditFiles(Protocol):
+    """The files of the audit log, of which whole lines are read."""
+
+    def sizes(self) -> dict[str, int]:
+        """Return the files with their sizes, the oldest first."""
+
+    def day(self, name: str) -> date:
+        """Return the day whose records a file has."""
+
+    def sync(self, name: str, *, new: bool) -> None:
+        """Have what is in a file survive a power cut, and the file itself where it is new."""
+
+    def read(self, name: str, offset: int, most: int) -> bytes:
+        """Return whole lines from there on, at most so many bytes; nothing where there is no whole line yet."""
+
+    def remove(self, name: str) -> None:
+        """Remove a file."""

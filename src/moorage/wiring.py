@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from moorage.actions.access import Guard
+from moorage.actions.audit import AuditTrail
 from moorage.actions.collection import Collection
 from moorage.actions.identities import Identities
 from moorage.actions.images import Images
@@ -21,7 +22,10 @@ from moorage.actions.repositories import Repositories
 from moorage.actions.resource_policies import ResourcePolicies
 from moorage.actions.tokens import Tokens
 from moorage.actions.uploads import Uploads
+from moorage.actions.usage import Usage, UsageNotes
+from moorage.adapters.audit_log import AuditFiles, AuditLog
 from moorage.adapters.blobs_disk import DiskBlobs
+from moorage.adapters.every import Every
 from moorage.adapters.files import replace_file
 from moorage.adapters.sql.database import HEAD, SqlDatabase
 from moorage.adapters.sql.hot import SqlHotReads
@@ -31,8 +35,9 @@ from moorage.core.identities import AccessKey
 from moorage.core.names import AccountId, UploadId
 from moorage.core.trust import AUTHORITY_FILE
 from moorage.web.app import App
+from moorage.web.audit import Recorder
 from moorage.web.aws import ecr_policies, iam, sts
-from moorage.web.aws.door import AwsDoor
+from moorage.web.aws.door import AwsDoor, Handler, code_of
 from moorage.web.aws.ecr import Ecr
 from moorage.web.http import Room
 from moorage.web.metrics import Metrics
@@ -40,6 +45,9 @@ from moorage.web.oci.blobs import Blobs
 from moorage.web.oci.door import OciDoor
 from moorage.web.pools import BYTES, ROWS, Pools
 from moorage.web.throttle import Throttle
+
+USAGE_SECONDS = 60
+"""How late the rows may be that say which access was used."""
 
 SECRET = "server"  # noqa: S105 - the name of the row, not its content
 
@@ -78,10 +86,11 @@ def prepare(settings: Settings) -> FirstStart:
 
 def build(settings: Settings) -> App:
     """Build the application of one server process."""
-    database = SqlDatabase(settings.database, connections=ROWS + BYTES + 2)
+    database = SqlDatabase(settings.database, connections=ROWS + BYTES + 3)
     secret = database.known_secret(SECRET)
     blobs = DiskBlobs(settings.blobs)
-    guard = Guard()
+    notes, usage = UsageNotes(), Usage(database)
+    guard = Guard(note=notes.note)
     identities = Identities(database, guard)
     repositories = Repositories(database, guard, settings.quotas)
     hot = SqlHotReads(database)
@@ -106,15 +115,13 @@ def build(settings: Settings) -> App:
         names=settings.names,
         secret=secret,
     )
-    policies = ResourcePolicies(database, guard)
-    services = {
-        "ecr": ecr.operations() | ecr_policies.operations(policies),
-        "iam": iam.operations(identities),
-        "sts": sts.operations(identities),
-    }
+    services = _services(ecr, ResourcePolicies(database, guard), identities)
     throttle = Throttle() if settings.throttle else None
+    metrics, log = Metrics(), AuditLog(settings.audit)
+    audit = Recorder(log.append, code_of, metrics.count_unrecorded, reads=settings.audit_reads)
+    writing = Every(USAGE_SECONDS, "usage", lambda: usage.write(notes)).start()
     return App(
-        aws=AwsDoor(services, hot.key, lambda: datetime.now(UTC), throttle),
+        aws=AwsDoor(services, hot.key, lambda: datetime.now(UTC), throttle, audit),
         oci=OciDoor(
             identities,
             images,
@@ -126,18 +133,27 @@ def build(settings: Settings) -> App:
             secret,
             sparse=settings.sparse,
             throttle=throttle,
+            audit=audit,
         ),
         blobs=Blobs(layers, pools),
         layers=layers,
         secret=secret,
         pools=pools,
         room=room,
-        metrics=Metrics(),
+        metrics=metrics,
         proxies=settings.proxies,
         authority=settings.authority / AUTHORITY_FILE,
         ready=lambda: _check(database, blobs.folder),
-        close=[hot.close, database.close],
+        close=[writing.stop, log.close, hot.close, database.close],
     )
+
+
+def _services(ecr: Ecr, policies: ResourcePolicies, identities: Identities) -> dict[str, dict[str, Handler]]:
+    return {
+        "ecr": ecr.operations() | ecr_policies.operations(policies),
+        "iam": iam.operations(identities),
+        "sts": sts.operations(identities),
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +162,8 @@ class Upkeep:
 
     collection: Collection
     inspection: Inspection
+    audit: AuditTrail
+    usage: Usage
 
 
 @contextmanager
@@ -163,7 +181,12 @@ def upkeep(settings: Settings) -> Iterator[Upkeep]:
             )
         blobs = DiskBlobs(settings.blobs)
         _claim(blobs, database.known_secret(SECRET))
-        yield Upkeep(Collection(database, blobs, Grace(settings.keep_unused)), Inspection(database, blobs))
+        yield Upkeep(
+            Collection(database, blobs, Grace(settings.keep_unused)),
+            Inspection(database, blobs),
+            AuditTrail(database, AuditFiles(settings.audit)),
+            Usage(database),
+        )
     finally:
         database.close()
 

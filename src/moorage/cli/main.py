@@ -1,4 +1,4 @@
-"""``moorage``: serve, run, check, collect, config, env, health, trust, version."""
+"""``moorage``: serve, run, check, collect, audit, access, config, env, health, trust, version."""
 
 import ipaddress
 import json
@@ -10,6 +10,8 @@ from pathlib import Path
 import click
 
 from moorage import __version__
+from moorage.cli.access import access
+from moorage.cli.audit import audit
 from moorage.cli.check import check
 from moorage.cli.collect import collect
 from moorage.cli.environment import REGION, client_environment, in_the_way, past_proxies
@@ -205,6 +207,8 @@ def version() -> None:
     click.echo(__version__)
 
 
+main.add_command(access)
+main.add_command(audit)
 main.add_command(check)
 main.add_command(collect)
 main.add_command(run)

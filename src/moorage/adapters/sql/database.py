@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, select
 from sqlalchemy.exc import OperationalError
 
+from moorage.adapters.sql.audit import SqlAuditRows, SqlUsageRows
 from moorage.adapters.sql.identities import SqlIdentityRows
 from moorage.adapters.sql.images import SqlImageRows
 from moorage.adapters.sql.inspection import SqlInspectionRows
@@ -25,7 +26,7 @@ from moorage.adapters.sql.resource_policies import SqlResourcePolicyRows
 from moorage.adapters.sql.schema import secrets
 from moorage.core.errors import StorageFull
 
-HEAD = "0008"
+HEAD = "0009"
 """The last migration of this release."""
 
 # In WAL mode a FULL commit syncs the log, and with it all commits before its own.
@@ -76,6 +77,16 @@ class SqlTransaction:
     def identities(self) -> SqlIdentityRows:
         """Identities."""
         return SqlIdentityRows(self.connection)
+
+    @cached_property
+    def audit(self) -> SqlAuditRows:
+        """The audit log."""
+        return SqlAuditRows(self.connection)
+
+    @cached_property
+    def usage(self) -> SqlUsageRows:
+        """Which access was used."""
+        return SqlUsageRows(self.connection)
 
 
 class SqlDatabase:

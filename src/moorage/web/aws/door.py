@@ -18,6 +18,7 @@ from moorage.core.calls import Call, Caller
 from moorage.core.errors import CredentialsInvalid, Refused, ScopeInvalid
 from moorage.core.identities import AccessKey
 from moorage.core.names import AccountId, Region, Registry, parse_region
+from moorage.web.audit import Recorder
 from moorage.web.aws import json11, query, sigv4
 from moorage.web.aws.check import common_words, compile_check, ecr_words
 from moorage.web.aws.errors import AWS_ERRORS, INTERNAL, Malformed, NotPosted, UnknownOperation
@@ -63,7 +64,9 @@ class AwsDoor:
         key: Callable[[str], AccessKey | None],
         now: Callable[[], datetime],
         throttle: Throttle | None = None,
+        audit: Recorder | None = None,
     ) -> None:
+        self._audit = audit
         self._services = services
         self._key = key
         self._now = now
@@ -118,24 +121,44 @@ class AwsDoor:
         if request.raw_path != b"/":
             raise UnknownOperation("The operations of this API are all at the path /")
         operation, document = (_json_steps if meant.protocol == "json" else _query_steps)(request, meant)
-        handler = self._services[meant.name].get(operation.name)
-        if handler is None:
-            raise UnknownOperation(_not_yet(meant, operation))
-        given = _checker(meant.name, operation.name)(document())
-        account = AccountId(given["registryId"]) if meant.name == "ecr" and "registryId" in given else caller.account
         call = Call(
             caller=caller,
-            registry=Registry(account, region),
+            registry=Registry(caller.account, region),
             at=at,
             request_id=request.request_id,
             context=_context(request, at),
         )
-        if self._throttle:
-            self._throttle.admit(call, operation.name)
-        result = handler(call, given)
+        result = self._carried_out(call, meant, operation, document)
         if meant.protocol == "json":
             return _answer(request, 200, json11.MEDIA_TYPE, json11.write(result))
         return _answer(request, 200, query.MEDIA_TYPE, query.write(meant, operation, result, request.request_id))
+
+    def _carried_out(
+        self, call: Call, meant: Service, operation: Operation, document: Callable[[], Any]
+    ) -> Mapping[str, Any] | None:
+        """Have an operation carried out for a caller that is known, and record what became of it."""
+        given: dict[str, Any] | None = None
+        failed: Exception | None = None
+        try:
+            handler = self._handler(meant, operation)
+            given = _checker(meant.name, operation.name)(document())
+            if meant.name == "ecr" and "registryId" in given:
+                call = replace(call, registry=Registry(AccountId(given["registryId"]), call.registry.region))
+            if self._throttle:
+                self._throttle.admit(call, operation.name)
+            return handler(call, given)
+        except Exception as error:
+            failed = error
+            raise
+        finally:
+            if self._audit and self._audit.wants(operation.name, failed):
+                self._audit.record(call, meant.name, operation.name, given, failed)
+
+    def _handler(self, meant: Service, operation: Operation) -> Handler:
+        handler = self._services[meant.name].get(operation.name)
+        if handler is None:
+            raise UnknownOperation(_not_yet(meant, operation))
+        return handler
 
     def _authenticated(self, request: AwsRequest, at: datetime) -> tuple[Caller, Region, Service]:
         signature = sigv4.parse(request.headers)
@@ -226,6 +249,12 @@ def _context(request: AwsRequest, at: datetime) -> dict[str, str]:
 
 def _protocol(request: AwsRequest) -> str:
     return "json" if request.header(b"x-amz-target") else "query"
+
+
+def code_of(error: Exception, name: str) -> str:
+    """Return what the API of a service calls a failure."""
+    known = AWS_ERRORS.get(type(error), INTERNAL) if isinstance(error, Refused) else INTERNAL
+    return known.dress("json" if name == "ecr" else "query")[0]
 
 
 def refuse(request: AwsRequest, refusal: Refused) -> Answer:
