@@ -89,10 +89,9 @@ def build(settings: Settings) -> App:
     database = SqlDatabase(settings.database, connections=ROWS + BYTES + 3)
     secret = database.known_secret(SECRET)
     blobs = DiskBlobs(settings.blobs)
-    notes, usage = UsageNotes(), Usage(database)
+    notes, writing = _usage(database)
     guard = Guard(note=notes.note)
-    identities = Identities(database, guard)
-    repositories = Repositories(database, guard, settings.quotas)
+    identities, repositories = Identities(database, guard), Repositories(database, guard, settings.quotas)
     hot = SqlHotReads(database)
     images = Images(database, hot, guard, settings.quotas)
     layers = Layers(database, hot, blobs, guard, Grace(settings.keep_unused))
@@ -119,7 +118,6 @@ def build(settings: Settings) -> App:
     throttle = Throttle() if settings.throttle else None
     metrics, log = Metrics(), AuditLog(settings.audit)
     audit = Recorder(log.append, code_of, metrics.count_unrecorded, reads=settings.audit_reads)
-    writing = Every(USAGE_SECONDS, "usage", lambda: usage.write(notes)).start()
     return App(
         aws=AwsDoor(services, hot.key, lambda: datetime.now(UTC), throttle, audit),
         oci=OciDoor(
@@ -146,6 +144,12 @@ def build(settings: Settings) -> App:
         ready=lambda: _check(database, blobs.folder),
         close=[writing.stop, log.close, hot.close, database.close],
     )
+
+
+def _usage(database: SqlDatabase) -> tuple[UsageNotes, Every]:
+    """Return what the guard notes, and what writes it to rows."""
+    notes, usage = UsageNotes(), Usage(database)
+    return notes, Every(USAGE_SECONDS, "usage", lambda: usage.write(notes)).start()
 
 
 def _services(ecr: Ecr, policies: ResourcePolicies, identities: Identities) -> dict[str, dict[str, Handler]]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from moorage import actions
+from moorage.actions.audit import AuditTrail
 from moorage.actions.collection import Collection
 from moorage.actions.identities import Identities
 from moorage.actions.images import Images
@@ -19,6 +20,7 @@ from moorage.actions.repositories import Repositories
 from moorage.actions.resource_policies import ResourcePolicies
 from moorage.actions.tokens import Tokens
 from moorage.actions.uploads import Session, Uploads
+from moorage.actions.usage import Usage, UsageNotes
 from moorage.core.calls import Call
 from moorage.core.digests import digest_of
 from moorage.core.errors import AccessDenied, Refused
@@ -29,9 +31,30 @@ from moorage.core.repositories import Repository, TagMutability
 from tests.actions.desk import COMPLETE, PART, Desk, by_tag, policy
 from tests.contracts.rows import AT, HERE
 
-NOUNS = (Collection, Inspection, Identities, Images, Layers, Repositories, ResourcePolicies, Tokens, Uploads)
+NOUNS = (
+    AuditTrail,
+    Collection,
+    Inspection,
+    Identities,
+    Images,
+    Layers,
+    Repositories,
+    ResourcePolicies,
+    Tokens,
+    Uploads,
+    Usage,
+    UsageNotes,
+)
 
 WITHOUT_A_RIGHT = {
+    "AuditTrail.catch_up": "whoever runs the server asks for it, on the machine itself",
+    "AuditTrail.entries": "whoever runs the server asks for it, on the machine itself",
+    "AuditTrail.forget": "whoever runs the server asks for it, on the machine itself",
+    "Usage.forget": "whoever runs the server asks for it, on the machine itself",
+    "Usage.of": "whoever runs the server asks for it, on the machine itself",
+    "Usage.write": "the server's own: what its guard has decided",
+    "UsageNotes.note": "follows a decision",
+    "UsageNotes.take": "the server's own: what its guard has decided",
     "Collection.collect": "whoever runs the server asks for it, on the machine itself",
     "Collection.files": "whoever runs the server asks for it, on the machine itself",
     "Inspection.findings": "whoever runs the server asks for it, on the machine itself",

@@ -28,7 +28,7 @@ INLINE = 2_048
 def access(
     config: Path | None, principal: str, days: int, *, propose: bool, as_json: bool, **options: str | None
 ) -> None:
-    """Show which actions a principal was allowed and denied, and when last. A server may run meanwhile; its last minute is missing.
+    """Show which actions a principal has used. A server may run meanwhile; its last minute is missing.
 
     Example: moorage access --principal arn:aws:iam::123456789012:user/builder --propose
     """

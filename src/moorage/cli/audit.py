@@ -58,7 +58,7 @@ def audit(
     as_json: bool,
     **options: str | None,
 ) -> None:
-    """Show who did what, from where, and what became of it; the newest first. A server may run meanwhile.
+    """Show who did what, and what became of it. The newest comes first; a server may run meanwhile.
 
     Example: moorage audit --denied --since 2h
     """

@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any
 
 from moorage.core.calls import Call, Caller
-from moorage.core.errors import CredentialsInvalid, Refused, ScopeInvalid
+from moorage.core.errors import CredentialsInvalid, Refused, ScopeInvalid, SignatureError
 from moorage.core.identities import AccessKey
 from moorage.core.names import AccountId, Region, Registry, parse_region
 from moorage.web.audit import Recorder
@@ -117,7 +117,7 @@ class AwsDoor:
         if request.method != "POST":
             raise NotPosted
         at = self._now()
-        caller, region, meant = self._authenticated(request, at)
+        caller, region, meant, is_good = self._authenticated(request, at)
         if request.raw_path != b"/":
             raise UnknownOperation("The operations of this API are all at the path /")
         operation, document = (_json_steps if meant.protocol == "json" else _query_steps)(request, meant)
@@ -128,18 +128,19 @@ class AwsDoor:
             request_id=request.request_id,
             context=_context(request, at),
         )
-        result = self._carried_out(call, meant, operation, document)
+        result = self._carried_out(call, meant, operation, document, is_good=is_good)
         if meant.protocol == "json":
             return _answer(request, 200, json11.MEDIA_TYPE, json11.write(result))
         return _answer(request, 200, query.MEDIA_TYPE, query.write(meant, operation, result, request.request_id))
 
     def _carried_out(
-        self, call: Call, meant: Service, operation: Operation, document: Callable[[], Any]
+        self, call: Call, meant: Service, operation: Operation, document: Callable[[], Any], *, is_good: bool
     ) -> Mapping[str, Any] | None:
-        """Have an operation carried out for a caller that is known, and record what became of it."""
+        """Have an operation carried out for a caller that is known, if its key still is good, and record what became of it."""
         given: dict[str, Any] | None = None
         failed: Exception | None = None
         try:
+            _check_key(is_good=is_good)
             handler = self._handler(meant, operation)
             given = _checker(meant.name, operation.name)(document())
             if meant.name == "ecr" and "registryId" in given:
@@ -160,7 +161,8 @@ class AwsDoor:
             raise UnknownOperation(_not_yet(meant, operation))
         return handler
 
-    def _authenticated(self, request: AwsRequest, at: datetime) -> tuple[Caller, Region, Service]:
+    def _authenticated(self, request: AwsRequest, at: datetime) -> tuple[Caller, Region, Service, bool]:
+        """Return who signed, for which region and service, and whether with a key that is still good."""
         signature = sigv4.parse(request.headers)
         if signature.service not in self._services:
             if not self._expected(request):
@@ -171,12 +173,17 @@ class AwsDoor:
         if region is None:
             raise ScopeInvalid(f"Credential should be scoped to a valid region, not '{signature.region[:64]}'.")
         key = self._key(signature.access_key_id)
-        if key is None or not key.active:
+        if key is None:
             raise CredentialsInvalid
-        sigv4.verify(signature, request, key.secret, at)
+        try:
+            sigv4.verify(signature, request, key.secret, at)
+        except SignatureError:
+            # Only who knows the secret of a key that is switched off is told of it by anything else, and recorded.
+            _check_key(is_good=key.active)
+            raise
         user = key.user
         caller = Caller(user.arn, user.account, user_id=user.id, user_name=user.name, access_key_id=key.id)
-        return caller, region, service(signature.service)
+        return caller, region, service(signature.service), key.active
 
     def _expected(self, request: AwsRequest) -> str:
         return " or ".join(f"'{name}'" for name in self._services if _is_target_of(request, service(name)))
@@ -184,6 +191,11 @@ class AwsDoor:
     def _not_there(self, name: str) -> UnknownOperation:
         there = ", ".join(self._services)
         return UnknownOperation(f"The service '{name[:64]}' is not there: of AWS's services Moorage has {there}")
+
+
+def _check_key(*, is_good: bool) -> None:
+    if not is_good:
+        raise CredentialsInvalid
 
 
 def _is_target_of(request: AwsRequest, candidate: Service) -> bool:
