@@ -13,6 +13,7 @@ from pathlib import Path
 
 from moorage.actions.access import Guard
 from moorage.actions.accounts import Accounts
+from moorage.actions.audit import AuditTrail
 from moorage.actions.collection import Collection
 from moorage.actions.identities import Identities
 from moorage.actions.images import Images
@@ -23,7 +24,10 @@ from moorage.actions.resource_policies import ResourcePolicies
 from moorage.actions.sessions import Sessions
 from moorage.actions.tokens import Tokens
 from moorage.actions.uploads import Uploads
+from moorage.actions.usage import Usage, UsageNotes
+from moorage.adapters.audit_log import AuditFiles, AuditLog
 from moorage.adapters.blobs_disk import DiskBlobs
+from moorage.adapters.every import Every
 from moorage.adapters.files import replace_file
 from moorage.adapters.sql.database import HEAD, SqlDatabase
 from moorage.adapters.sql.hot import SqlHotReads
@@ -34,8 +38,9 @@ from moorage.core.identities import AccessKey
 from moorage.core.names import AccountId, UploadId
 from moorage.core.trust import AUTHORITY_FILE
 from moorage.web.app import App
+from moorage.web.audit import Recorder
 from moorage.web.aws import ecr_policies, iam, sts
-from moorage.web.aws.door import AwsDoor
+from moorage.web.aws.door import AwsDoor, Handler, code_of
 from moorage.web.aws.ecr import Ecr
 from moorage.web.http import Room
 from moorage.web.metrics import Metrics
@@ -43,6 +48,9 @@ from moorage.web.oci.blobs import Blobs
 from moorage.web.oci.door import OciDoor
 from moorage.web.pools import BYTES, ROWS, Pools
 from moorage.web.throttle import Throttle
+
+USAGE_SECONDS = 60
+"""How late the rows may be that say which access was used."""
 
 SECRET = "server"  # noqa: S105 - the name of the row, not its content
 
@@ -87,13 +95,13 @@ def prepare(settings: Settings) -> FirstStart:
 
 def build(settings: Settings) -> App:
     """Build the application of one server process."""
-    database = SqlDatabase(settings.database, connections=ROWS + BYTES + 2)
+    database = SqlDatabase(settings.database, connections=ROWS + BYTES + 3)
     database.vault = find_vault(database, settings.secrets_key)
     secret = database.vault.signing_key(database.known_secret(SECRET))
     blobs = DiskBlobs(settings.blobs)
-    guard = Guard()
-    identities = Identities(database, guard)
-    repositories = Repositories(database, guard, settings.quotas)
+    notes, writing = _usage(database)
+    guard = Guard(note=notes.note)
+    identities, repositories = Identities(database, guard), Repositories(database, guard, settings.quotas)
     hot = SqlHotReads(database)
     images = Images(database, hot, guard, settings.quotas)
     layers = Layers(database, hot, blobs, guard, Grace(settings.keep_unused))
@@ -109,15 +117,12 @@ def build(settings: Settings) -> App:
         names=settings.names,
         secret=secret,
     )
-    policies = ResourcePolicies(database, guard)
-    services = {
-        "ecr": ecr.operations() | ecr_policies.operations(policies),
-        "iam": iam.operations(identities),
-        "sts": sts.operations(identities, Sessions(database, guard)),
-    }
+    services = _services(ecr, ResourcePolicies(database, guard), identities, Sessions(database, guard))
     throttle = Throttle() if settings.throttle else None
+    metrics, log = Metrics(), AuditLog(settings.audit)
+    audit = Recorder(log.append, code_of, metrics.count_unrecorded, reads=settings.audit_reads)
     return App(
-        aws=AwsDoor(services, hot.key, _now, throttle, identities.note_key_use),
+        aws=AwsDoor(services, hot.key, _now, throttle, identities.note_key_use, audit),
         oci=OciDoor(
             identities,
             images,
@@ -129,17 +134,18 @@ def build(settings: Settings) -> App:
             secret,
             sparse=settings.sparse,
             throttle=throttle,
+            audit=audit,
         ),
         blobs=Blobs(layers, pools),
         layers=layers,
         secret=secret,
         pools=pools,
         room=room,
-        metrics=Metrics(),
+        metrics=metrics,
         proxies=settings.proxies,
         authority=settings.authority / AUTHORITY_FILE,
         ready=lambda: _check(database, blobs.folder),
-        close=[hot.close, database.close],
+        close=[writing.stop, log.close, hot.close, database.close],
     )
 
 
@@ -151,19 +157,42 @@ def _new_upload() -> UploadId:
     return UploadId(str(uuid.uuid4()))
 
 
+def _usage(database: SqlDatabase) -> tuple[UsageNotes, Every]:
+    """Return what the guard notes, and what writes it to rows."""
+    notes, usage = UsageNotes(), Usage(database)
+    return notes, Every(USAGE_SECONDS, "usage", lambda: usage.write(notes)).start()
+
+
+def _services(
+    ecr: Ecr, policies: ResourcePolicies, identities: Identities, sessions: Sessions
+) -> dict[str, dict[str, Handler]]:
+    return {
+        "ecr": ecr.operations() | ecr_policies.operations(policies),
+        "iam": iam.operations(identities),
+        "sts": sts.operations(identities, sessions),
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Upkeep:
     """What is done to a store as a whole."""
 
     collection: Collection
     inspection: Inspection
+    audit: AuditTrail
+    usage: Usage
 
 
 @contextmanager
 def upkeep(settings: Settings, rest: Callable[[], bool] = lambda: False) -> Iterator[Upkeep]:
     """Open the store for its upkeep; raises InvalidSettings where there is none of this release. ``rest`` is Collection's."""
     with _opened(settings) as (database, blobs):
-        yield Upkeep(Collection(database, blobs, Grace(settings.keep_unused), rest), Inspection(database, blobs))
+        yield Upkeep(
+            Collection(database, blobs, Grace(settings.keep_unused), rest),
+            Inspection(database, blobs),
+            AuditTrail(database, AuditFiles(settings.audit)),
+            Usage(database),
+        )
 
 
 @contextmanager

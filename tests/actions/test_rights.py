@@ -11,6 +11,7 @@ import pytest
 
 from moorage import actions
 from moorage.actions.account import Account
+from moorage.actions.audit import AuditTrail
 from moorage.actions.collection import Collection
 from moorage.actions.groups import Groups
 from moorage.actions.identities import Identities
@@ -24,6 +25,7 @@ from moorage.actions.roles import Roles
 from moorage.actions.sessions import Sessions
 from moorage.actions.tokens import Tokens
 from moorage.actions.uploads import Session, Uploads
+from moorage.actions.usage import Usage, UsageNotes
 from moorage.core.calls import Call
 from moorage.core.digests import digest_of
 from moorage.core.errors import AccessDenied, Refused
@@ -37,6 +39,7 @@ from tests.contracts.rows import AT, HERE
 
 NOUNS = (
     Account,
+    AuditTrail,
     Collection,
     Groups,
     Inspection,
@@ -50,9 +53,19 @@ NOUNS = (
     Sessions,
     Tokens,
     Uploads,
+    Usage,
+    UsageNotes,
 )
 
 WITHOUT_A_RIGHT = {
+    "AuditTrail.catch_up": "whoever runs the server asks for it, on the machine itself",
+    "AuditTrail.entries": "whoever runs the server asks for it, on the machine itself",
+    "AuditTrail.forget": "whoever runs the server asks for it, on the machine itself",
+    "Usage.forget": "whoever runs the server asks for it, on the machine itself",
+    "Usage.of": "whoever runs the server asks for it, on the machine itself",
+    "Usage.write": "the server's own: what its guard has decided",
+    "UsageNotes.note": "follows a decision",
+    "UsageNotes.take": "the server's own: what its guard has decided",
     "Collection.collect": "whoever runs the server asks for it, on the machine itself",
     "Collection.erase": "whoever runs the server asks for it, on the machine itself",
     "Collection.files": "whoever runs the server asks for it, on the machine itself",

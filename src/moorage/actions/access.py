@@ -7,9 +7,10 @@ resource tag that was changed acts on the next request, in every process, while 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from threading import Lock
 from types import MappingProxyType
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from moorage.core.access import (
     AccessRequest,
@@ -121,10 +122,18 @@ class _Memory(Generic[Key, Value]):
         return value
 
 
+class Note(Protocol):
+    """Is told of every decision: who (of a session its role), to what, which action; it has to be quick."""
+
+    def __call__(self, principal: str, resource: str, action: str, at: datetime, *, allowed: bool) -> None:
+        """Take note."""
+
+
 class Guard:
     """Authorises requests. One per process, shared by its threads; it remembers ``most`` callers, registries and repositories."""
 
-    def __init__(self, most: int = _MOST) -> None:
+    def __init__(self, most: int = _MOST, note: Note | None = None) -> None:
+        self._note = note
         self._callers: _Memory[tuple[str, str], _Rights | _Nobody] = _Memory(most)
         self._registries: _Memory[Registry, _Registry] = _Memory(most)
         self._repositories: _Memory[int, _Repository] = _Memory(most)
@@ -139,7 +148,16 @@ class Guard:
         """
         versions = _versions(tx, call, None)
         registry = self._registry(tx, call, versions) if _concerns_registry(action) else None
-        _decide(self._rights(tx, call.caller, versions), registry, _NO_REPOSITORY, call, action, resource, context)
+        _decide(
+            self._note,
+            self._rights(tx, call.caller, versions),
+            registry,
+            _NO_REPOSITORY,
+            call,
+            action,
+            resource,
+            context,
+        )
 
     def allow_repository(
         self, tx: Transaction, call: Call, action: str, name: RepositoryName, context: Context = _NO_CONTEXT
@@ -148,7 +166,7 @@ class Guard:
         versions = _versions(tx, call, name)
         rights, registry = self._rights(tx, call.caller, versions), self._registry(tx, call, versions)
         repository = self._repository(tx, versions)
-        _decide(rights, registry, repository, call, action, call.registry.repository_arn(name), context)
+        _decide(self._note, rights, registry, repository, call, action, call.registry.repository_arn(name), context)
 
     def allow_remembered(self, versions: Versions, call: Call, action: str, name: RepositoryName) -> bool:
         """As ``allow_repository``, for what was read under ``versions``; False where it is not remembered, so ask that."""
@@ -157,7 +175,7 @@ class Guard:
         repository = self._repositories.get(versions.repository or 0, versions.changes)
         if rights is None or registry is None or repository is None:
             return False
-        _decide(rights, registry, repository, call, action, call.registry.repository_arn(name), _NO_CONTEXT)
+        _decide(self._note, rights, registry, repository, call, action, call.registry.repository_arn(name), _NO_CONTEXT)
         return True
 
     def allow_trusted(
@@ -174,7 +192,10 @@ class Guard:
         request = _question(rights.names, asked, action, role, _context(asked, rights, context))
         policies = [_of_resource(trust)] if trust else []
         there = [policy for policy in policies if policy]
-        if not names_caller(request, there) or not decide(request, _policies(rights, there)).allowed:
+        allowed = names_caller(request, there) and decide(request, _policies(rights, there)).allowed
+        if self._note:
+            self._note(rights.names.role or rights.names.arn, role, action, call.at, allowed=allowed)
+        if not allowed:
             raise AccessDenied(rights.names.arn, action, role, "")
 
     def identify(self, tx: Transaction, call: Call) -> Names:
@@ -224,6 +245,7 @@ def _concerns_registry(action: str) -> bool:
 
 
 def _decide(
+    note: Note | None,
     rights: _Rights | _Nobody,
     registry: _Registry | None,
     repository: _Repository,
@@ -239,6 +261,8 @@ def _decide(
     needs_context = rights.needs_context or any(policy.needs_context for policy in of_resource)
     told = _context(call, rights, {**context, **repository.tags}) if needs_context else _NO_CONTEXT
     decision = decide(_question(rights.names, call, action, resource, told), _policies(rights, of_resource))
+    if note:
+        note(rights.names.role or rights.names.arn, resource, action, call.at, allowed=decision.allowed)
     if not decision.allowed:
         raise AccessDenied(rights.names.arn, action, resource, decision.because)
 

@@ -1,4 +1,4 @@
-"""``moorage``: serve, run, accounts, check, collect, config, env, health, trust, version."""
+"""``moorage``: serve, run, accounts, access, audit, check, collect, config, env, health, trust, version."""
 
 import ipaddress
 import json
@@ -10,7 +10,9 @@ from pathlib import Path
 import click
 
 from moorage import __version__
+from moorage.cli.access import access
 from moorage.cli.accounts import accounts
+from moorage.cli.audit import audit
 from moorage.cli.check import check
 from moorage.cli.collect import collect
 from moorage.cli.environment import REGION, client_environment, in_the_way, past_proxies
@@ -207,6 +209,8 @@ def version() -> None:
 
 
 main.add_command(accounts)
+main.add_command(access)
+main.add_command(audit)
 main.add_command(check)
 main.add_command(collect)
 main.add_command(run)

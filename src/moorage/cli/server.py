@@ -36,6 +36,7 @@ def run(settings: Settings) -> int:
 
 def _run(settings: Settings) -> int:
     # Imported after the environment of the metrics is set.
+    from moorage.cli.audit import Indexer  # noqa: PLC0415 - see above
     from moorage.cli.collect import Collector  # noqa: PLC0415 - see above
     from moorage.cli.endpoint import Endpoint  # noqa: PLC0415 - see above
     from moorage.cli.logs import logging_config  # noqa: PLC0415 - see above
@@ -64,12 +65,14 @@ def _run(settings: Settings) -> int:
         )
     log_config = logging_config(json_logs=settings.json_logs, log_requests=settings.log_requests)
     logging.config.dictConfig(log_config)
-    collector = Collector(settings)
+    collector, indexer = Collector(settings), Indexer(settings)
     collector.start()
+    indexer.start()
     try:
         return _listen(settings, log_config)
     finally:
         collector.stop()
+        indexer.stop()
 
 
 def _listen(settings: Settings, log_config: dict[str, Any]) -> int:

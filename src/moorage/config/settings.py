@@ -56,6 +56,8 @@ class Settings:
     workers: int
     json_logs: bool
     log_requests: str
+    audit_reads: bool
+    audit_keep: timedelta
     sparse: bool
     quotas: Quotas
     throttle: bool
@@ -66,6 +68,11 @@ class Settings:
     def blobs(self) -> Path:
         """The folder of the bytes."""
         return self.data / "blobs"
+
+    @property
+    def audit(self) -> Path:
+        """The folder of the audit log."""
+        return self.data / "audit"
 
     @property
     def authority(self) -> Path:
@@ -118,6 +125,8 @@ def read_settings(given: Mapping[str, Given], home: Path) -> Settings:
         workers=_read(given["workers"], values.workers),
         json_logs=_read(given["log-format"], values.one_of("plain", "json")) == "json",
         log_requests=_read(given["log-requests"], values.one_of("all", "changes", "none")),
+        audit_reads=_read(given["audit-reads"], values.switch),
+        audit_keep=_read(given["audit-keep"], values.days),
         sparse=_read(given["sparse-manifests"], values.switch),
         quotas=_quotas(given),
         throttle=_read(given["throttle"], values.one_of("off", "ecr")) == "ecr",

@@ -99,6 +99,18 @@ KNOWN = (
         default="changes",
     ),
     Setting(
+        "audit-reads",
+        None,
+        "Record pulls and other reads in the audit log, too; changes and denials always are.",
+        default="false",
+    ),
+    Setting(
+        "audit-keep",
+        "TIME",
+        "How long the audit log is kept: a number with s, m, h or d, 1d at least.",
+        default="90d",
+    ),
+    Setting(
         "sparse-manifests",
         None,
         "The registry takes manifests of layers and images that are not there; ECR refuses them.",

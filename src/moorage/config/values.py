@@ -143,6 +143,14 @@ def keep(text: str) -> timedelta:
     return lasting
 
 
+def days(text: str) -> timedelta:
+    """Return how long something is kept of which a file holds a day."""
+    lasting = time(text)
+    if lasting < timedelta(days=1):
+        raise Wrong(f"must be 1d at least, not {text!r}: the audit log has a file a day")
+    return lasting
+
+
 def switch(text: str) -> bool:
     """Return whether it is on."""
     known = _SWITCH.get(text.lower())

@@ -86,19 +86,15 @@ def hashed(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def check(credential: Credential | None, token: str | None, at: datetime) -> Credential:
-    """Return what signed a request that came with ``token``; raises CredentialsInvalid, SessionExpired.
+def refused_with(credential: Credential, token: str | None, at: datetime) -> CredentialsInvalid | SessionExpired | None:
+    """Return what is to be said of a request that came with ``token``, None where it is good.
 
     Temporary credentials prove nothing without their token, and others nothing with one.
     """
-    if credential is None or not credential.active:
-        raise CredentialsInvalid
     wanted = credential.token_hash if isinstance(credential, Session) else ""
-    if not hmac.compare_digest(hashed(token) if token is not None else "", wanted):
-        raise CredentialsInvalid
-    if isinstance(credential, Session) and at >= credential.expires_at:
-        raise SessionExpired
-    return credential
+    if not credential.active or not hmac.compare_digest(hashed(token) if token is not None else "", wanted):
+        return CredentialsInvalid()
+    return SessionExpired() if isinstance(credential, Session) and at >= credential.expires_at else None
 
 
 def seconds_of_role(wanted: int | None, role: Role, *, chained: bool) -> int:

@@ -15,6 +15,9 @@ from moorage.core.sessions import Credential
 from moorage.core.uploads import Layer, Upload
 from moorage.ports.accounts import AccountRows as AccountRows
 from moorage.ports.accounts import SessionRows as SessionRows
+from moorage.ports.audit import AuditFiles as AuditFiles
+from moorage.ports.audit import AuditRows as AuditRows
+from moorage.ports.audit import UsageRows as UsageRows
 from moorage.ports.identities import IdentityRows as IdentityRows
 from moorage.ports.policies import PolicyRows as PolicyRows
 from moorage.ports.resource_policies import ResourcePolicyRows as ResourcePolicyRows
@@ -275,6 +278,14 @@ class Transaction(Protocol):
     @property
     def accounts(self) -> AccountRows:
         """Accounts."""
+
+    @property
+    def audit(self) -> AuditRows:
+        """The audit log."""
+
+    @property
+    def usage(self) -> UsageRows:
+        """Which access was used."""
 
 
 class Database(Protocol):

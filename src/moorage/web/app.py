@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from moorage.actions.layers import Layers
+from moorage.core.audit import only_reads
 from moorage.core.downloads import PREFIX, read_path
 from moorage.core.errors import Refused, ServerBusy, TokenExpired, TokenInvalid
 from moorage.core.proxies import Client, Proxies
@@ -42,7 +43,6 @@ SMALL_AWS_BODY = 2 * 1024 * 1024
 _LARGE = ("UploadLayerPart", "PutImage")
 
 READS = ("GET", "HEAD")
-_READ_OPERATIONS = ("BatchCheck", "BatchGet", "Describe", "Get", "List")
 _METHODS = frozenset({*READS, "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 FIRST_FAILURE = 400
 
@@ -161,7 +161,7 @@ class App:
         method = scope["method"] if scope["method"] in _METHODS else "other"
         operation = (answer.operation if answer else "") or method
         self._metrics.count(door, operation, status, seconds, received, sent)
-        is_read = scope["method"] in READS or operation.startswith(_READ_OPERATIONS)
+        is_read = scope["method"] in READS or only_reads(operation)
         level = logging.DEBUG if is_read and status < FIRST_FAILURE else logging.INFO
         if _access.isEnabledFor(level):
             _access.log(

@@ -30,6 +30,9 @@ class Metrics:
         )
         self._received = Counter("moorage_received_bytes", "Bytes of request bodies", labels[:1], registry=register)
         self._sent = Counter("moorage_sent_bytes", "Bytes of response bodies", labels[:1], registry=register)
+        self._unrecorded = Counter(
+            "moorage_audit_failures", "Records that the audit log could not take", registry=register
+        )
         # A look-up of labels costs more than the counting; there are few combinations.
         self._known: dict[tuple[str, str, int], tuple[Counter, Histogram, Counter, Counter]] = {}
 
@@ -50,6 +53,10 @@ class Metrics:
             bytes_in.inc(received)
         if sent:
             bytes_out.inc(sent)
+
+    def count_unrecorded(self) -> None:
+        """Count a record that the audit log could not take."""
+        self._unrecorded.inc()
 
     def text(self) -> bytes:
         """Return the counters in the text format."""

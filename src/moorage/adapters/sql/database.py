@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_u
 from sqlalchemy.exc import OperationalError
 
 from moorage.adapters.sql.accounts import SqlAccountRows
+from moorage.adapters.sql.audit import SqlAuditRows, SqlUsageRows
 from moorage.adapters.sql.identities import SqlIdentityRows
 from moorage.adapters.sql.images import SqlImageRows
 from moorage.adapters.sql.inspection import SqlInspectionRows
@@ -102,6 +103,16 @@ class SqlTransaction:
     def policies(self) -> SqlPolicyRows:
         """Managed policies of accounts' own."""
         return SqlPolicyRows(self.connection)
+
+    @cached_property
+    def audit(self) -> SqlAuditRows:
+        """The audit log."""
+        return SqlAuditRows(self.connection)
+
+    @cached_property
+    def usage(self) -> SqlUsageRows:
+        """Which access was used."""
+        return SqlUsageRows(self.connection)
 
 
 class SqlDatabase:

@@ -345,3 +345,42 @@ uploads = Table(
     Column("owner", String(64), nullable=False, server_default="unknown"),
     Index("uploads_by_owner", "owner"),
 )
+
+# The lines of the audit log that were read. The event is text, not JSON of the database's: it may hold any character, escaped.
+audit_events = Table(
+    "audit_events",
+    metadata,
+    Column("id", RowId, primary_key=True, autoincrement=True),
+    Column("at", Double, nullable=False),
+    Column("account", String(12), nullable=False),
+    Column("region", String(32), nullable=False),
+    Column("source", String(64), nullable=False),
+    Column("name", String(128), nullable=False),
+    Column("principal", String(700), nullable=False),
+    Column("error", String(128)),
+    Column("request_id", String(64), nullable=False),
+    Column("resource", String(700)),
+    Column("event", Text, nullable=False),
+    Index("audit_events_by_time", "at"),
+    Index("audit_events_by_name", "name", "id"),
+    Index("audit_events_by_principal", "principal", "id"),
+    Index("audit_events_by_request", "request_id"),
+    sqlite_autoincrement=True,
+)
+
+audit_files = Table(
+    "audit_files",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("offset", BigInteger, nullable=False),
+)
+
+access_used = Table(
+    "access_used",
+    metadata,
+    Column("principal", String(700), primary_key=True),
+    Column("resource", String(700), primary_key=True),
+    Column("action", String(128), primary_key=True),
+    Column("allowed_at", Double),
+    Column("denied_at", Double),
+)

@@ -15,10 +15,11 @@ from functools import cache
 from typing import Any
 
 from moorage.core.calls import Call, Caller
-from moorage.core.errors import Refused, ScopeInvalid
+from moorage.core.errors import CredentialsInvalid, Refused, ScopeInvalid, SignatureError
 from moorage.core.identities import AccessKey, KeyUse
 from moorage.core.names import AccountId, Region, Registry, parse_region
-from moorage.core.sessions import Credential, check
+from moorage.core.sessions import Credential, refused_with
+from moorage.web.audit import Recorder
 from moorage.web.aws import json11, query, sigv4
 from moorage.web.aws.check import common_words, compile_check, ecr_words
 from moorage.web.aws.errors import AWS_ERRORS, INTERNAL, Malformed, NotPosted, UnknownOperation
@@ -65,7 +66,9 @@ class AwsDoor:
         now: Callable[[], datetime],
         throttle: Throttle | None = None,
         note_use: Callable[[AccessKey, KeyUse], None] = lambda _key, _use: None,
+        audit: Recorder | None = None,
     ) -> None:
+        self._audit = audit
         self._services = services
         self._key = key
         self._now = now
@@ -117,30 +120,52 @@ class AwsDoor:
         if request.method != "POST":
             raise NotPosted
         at = self._now()
-        caller, region, meant = self._authenticated(request, at)
+        caller, region, meant, refusal = self._authenticated(request, at)
         if request.raw_path != b"/":
             raise UnknownOperation("The operations of this API are all at the path /")
         operation, document = (_json_steps if meant.protocol == "json" else _query_steps)(request, meant)
-        handler = self._services[meant.name].get(operation.name)
-        if handler is None:
-            raise UnknownOperation(_not_yet(meant, operation))
-        given = _checker(meant.name, operation.name)(document())
-        account = AccountId(given["registryId"]) if meant.name == "ecr" and "registryId" in given else caller.account
         call = Call(
             caller=caller,
-            registry=Registry(account, region),
+            registry=Registry(caller.account, region),
             at=at,
             request_id=request.request_id,
             context=_context(request, at),
         )
-        if self._throttle:
-            self._throttle.admit(call, operation.name)
-        result = handler(call, given)
+        result = self._carried_out(call, meant, operation, document, refusal)
         if meant.protocol == "json":
             return _answer(request, 200, json11.MEDIA_TYPE, json11.write(result))
         return _answer(request, 200, query.MEDIA_TYPE, query.write(meant, operation, result, request.request_id))
 
-    def _authenticated(self, request: AwsRequest, at: datetime) -> tuple[Caller, Region, Service]:
+    def _carried_out(
+        self, call: Call, meant: Service, operation: Operation, document: Callable[[], Any], refusal: Refused | None
+    ) -> Mapping[str, Any] | None:
+        """Have an operation carried out for a caller that is known, if its key still is good, and record what became of it."""
+        given: dict[str, Any] | None = None
+        failed: Exception | None = None
+        try:
+            _raise(refusal)
+            handler = self._handler(meant, operation)
+            given = _checker(meant.name, operation.name)(document())
+            if meant.name == "ecr" and "registryId" in given:
+                call = replace(call, registry=Registry(AccountId(given["registryId"]), call.registry.region))
+            if self._throttle:
+                self._throttle.admit(call, operation.name)
+            return handler(call, given)
+        except Exception as error:
+            failed = error
+            raise
+        finally:
+            if self._audit and self._audit.wants(operation.name, failed):
+                self._audit.record(call, meant.name, operation.name, given, failed)
+
+    def _handler(self, meant: Service, operation: Operation) -> Handler:
+        handler = self._services[meant.name].get(operation.name)
+        if handler is None:
+            raise UnknownOperation(_not_yet(meant, operation))
+        return handler
+
+    def _authenticated(self, request: AwsRequest, at: datetime) -> tuple[Caller, Region, Service, Refused | None]:
+        """Return who signed, for which region and service, and what is to be said of a key that is no longer good."""
         signature = sigv4.parse(request.headers)
         if signature.service not in self._services:
             if not self._expected(request):
@@ -150,11 +175,18 @@ class AwsDoor:
         region = parse_region(signature.region)
         if region is None:
             raise ScopeInvalid(f"Credential should be scoped to a valid region, not '{signature.region[:64]}'.")
-        credential = check(self._key(signature.access_key_id), signature.token, at)
-        sigv4.verify(signature, request, credential.secret, at)
+        credential = self._key(signature.access_key_id)
+        if credential is None:
+            raise CredentialsInvalid
+        refusal = refused_with(credential, signature.token, at)
+        try:
+            sigv4.verify(signature, request, credential.secret, at)
+        except SignatureError as error:
+            # Only who knows the secret of a key that is switched off is told of it by anything else, and recorded.
+            raise refusal or error from None
         if isinstance(credential, AccessKey):
             self._note_use(credential, KeyUse(at, region, signature.service))
-        return credential.caller, region, service(signature.service)
+        return credential.caller, region, service(signature.service), refusal
 
     def _expected(self, request: AwsRequest) -> str:
         return " or ".join(f"'{name}'" for name in self._services if _is_target_of(request, service(name)))
@@ -162,6 +194,11 @@ class AwsDoor:
     def _not_there(self, name: str) -> UnknownOperation:
         there = ", ".join(self._services)
         return UnknownOperation(f"The service '{name[:64]}' is not there: of AWS's services Moorage has {there}")
+
+
+def _raise(refusal: Refused | None) -> None:
+    if refusal:
+        raise refusal
 
 
 def _is_target_of(request: AwsRequest, candidate: Service) -> bool:
@@ -227,6 +264,12 @@ def _context(request: AwsRequest, at: datetime) -> dict[str, str]:
 
 def _protocol(request: AwsRequest) -> str:
     return "json" if request.header(b"x-amz-target") else "query"
+
+
+def code_of(error: Exception, name: str) -> str:
+    """Return what the API of a service calls a failure."""
+    known = AWS_ERRORS.get(type(error), INTERNAL) if isinstance(error, Refused) else INTERNAL
+    return known.dress("json" if name == "ecr" else "query")[0]
 
 
 def refuse(request: AwsRequest, refusal: Refused) -> Answer:

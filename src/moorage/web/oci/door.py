@@ -21,7 +21,9 @@ from moorage.core.calls import Call
 from moorage.core.errors import InvalidParameter, Refused, TokenInvalid
 from moorage.core.names import Registry, registry_of_host
 from moorage.core.tokens import Token, verify
+from moorage.web.audit import Recorder
 from moorage.web.http import Answer, BodyTooLarge, ClientGone, Receive, Room
+from moorage.web.oci.audited import done, parameters
 from moorage.web.oci.blobs import Blobs
 from moorage.web.oci.errors import API_VERSION, error_answer, not_found, refusal, unauthorized
 from moorage.web.oci.listings import Listings
@@ -57,17 +59,29 @@ class OciRequest:
         return self.headers.get(b"host", b"").decode("latin-1")
 
 
-_OPERATIONS = {
+OPERATIONS = {
+    ("base", "GET"): "GetRegistry",
+    ("base", "HEAD"): "GetRegistry",
+    ("catalog", "GET"): "DescribeRepositories",
+    ("tags", "GET"): "ListImages",
+    ("referrers", "GET"): "ListImageReferrers",
     ("manifest", "GET"): "BatchGetImage",
     ("manifest", "HEAD"): "BatchGetImage",
     ("manifest", "PUT"): "PutImage",
+    ("manifest", "DELETE"): "BatchDeleteImage",
     ("blob", "GET"): "GetDownloadUrlForLayer",
     ("blob", "HEAD"): "BatchCheckLayerAvailability",
+    ("blob", "DELETE"): "BatchDeleteImage",
     ("uploads", "POST"): "InitiateLayerUpload",
+    ("upload", "GET"): "GetLayerUpload",
     ("upload", "PATCH"): "UploadLayerPart",
     ("upload", "PUT"): "CompleteLayerUpload",
+    ("upload", "DELETE"): "CancelLayerUpload",
 }
-"""The operations that ECR's own registry calls, and so whose rates are drawn from."""
+"""The operations that ECR's own registry calls: whose rates are drawn from, and what the audit log calls a request.
+
+ECR has none for a login that is tried, and for an upload that is asked about or cancelled; those names are ours.
+"""
 
 Handler = Callable[[OciRequest, Call, Route], Awaitable[Answer]]
 
@@ -88,8 +102,12 @@ class OciDoor:
         *,
         sparse: bool,
         throttle: Throttle | None = None,
+        audit: Recorder | None = None,
     ) -> None:
         self._throttle = throttle
+        self._audit = audit
+        # Looked up before anything else is done about it: a pull that is allowed and not recorded is not to wait.
+        self._recorded = {key for key, name in OPERATIONS.items() if audit and audit.wants(name)}
         self._secret = token_secret
         self._identities = identities
         self._pools = pools
@@ -155,12 +173,29 @@ class OciDoor:
             return error_answer(400, "UNSUPPORTED", "The Authorization header is malformed")
         if where is None:
             return not_found()
-        handler = self._handlers.get((where.kind, request.method))
+        asked = (where.kind, request.method)
+        handler = self._handlers.get(asked)
         if handler is None:
             return error_answer(405, "UNSUPPORTED", "The operation is unsupported.")
-        if self._throttle:
-            self._throttle.admit(call, _OPERATIONS.get((where.kind, request.method), ""))
-        return await handler(request, call, where)
+        try:
+            if self._throttle:
+                self._throttle.admit(call, OPERATIONS[asked])
+            answer = await handler(request, call, where)
+        except Exception as error:
+            if self._audit and self._audit.wants(OPERATIONS[asked], error):
+                await self._record(request, call, where, OPERATIONS[asked], error)
+            raise
+        if asked in self._recorded:
+            await self._record(request, call, where, done(OPERATIONS[asked], request.query, answer.status))
+        return answer
+
+    async def _record(
+        self, request: OciRequest, call: Call, where: Route, operation: str, error: Exception | None = None
+    ) -> None:
+        """Record a call in a thread: a disk that is busy may keep it waiting, and nobody else."""
+        if self._audit:
+            told = parameters(where, call, operation, request.query)
+            await self._pools.rows(self._audit.record, call, "ecr", operation, told, error)
 
     async def _base(self, _request: OciRequest, call: Call, _route: Route) -> Answer:
         """Tell the holder of a token that it is good, its key and user being so."""
