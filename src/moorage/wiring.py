@@ -15,6 +15,7 @@ from moorage.actions.access import Guard
 from moorage.actions.accounts import Accounts
 from moorage.actions.audit import AuditTrail
 from moorage.actions.collection import Collection
+from moorage.actions.explanations import Explanations
 from moorage.actions.identities import Identities
 from moorage.actions.images import Images
 from moorage.actions.inspection import Inspection
@@ -181,6 +182,7 @@ class Upkeep:
     inspection: Inspection
     audit: AuditTrail
     usage: Usage
+    explanations: Explanations
 
 
 @contextmanager
@@ -192,6 +194,7 @@ def upkeep(settings: Settings, rest: Callable[[], bool] = lambda: False) -> Iter
             Inspection(database, blobs),
             AuditTrail(database, AuditFiles(settings.audit)),
             Usage(database),
+            Explanations(database),
         )
 
 

@@ -4,8 +4,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from moorage.actions.access import Guard, read_managed
+from moorage.actions.access import Guard
 from moorage.actions.credentials import Draw, new_session, random_text
+from moorage.actions.rights import read_managed
 from moorage.core.calls import Call
 from moorage.core.errors import AccessDenied, IdentityInvalid, NoSuchEntity
 from moorage.core.identities import Role, User

@@ -1,4 +1,4 @@
-"""``moorage``: serve, run, accounts, access, audit, check, collect, config, env, health, trust, version."""
+"""``moorage``: serve, run, accounts, access, audit, check, collect, config, env, explain, health, trust, version."""
 
 import ipaddress
 import json
@@ -16,6 +16,7 @@ from moorage.cli.audit import audit
 from moorage.cli.check import check
 from moorage.cli.collect import collect
 from moorage.cli.environment import REGION, client_environment, in_the_way, past_proxies
+from moorage.cli.explain import explain
 from moorage.cli.health import health
 from moorage.cli.options import (
     REGION_NAME,
@@ -213,5 +214,6 @@ main.add_command(access)
 main.add_command(audit)
 main.add_command(check)
 main.add_command(collect)
+main.add_command(explain)
 main.add_command(run)
 main.add_command(health)

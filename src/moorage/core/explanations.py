@@ -21,6 +21,17 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """Who asks, for which action, on which resource (an ARN or ``*``), and the condition keys that are known, in lower case."""
+
+    principal: str
+    action: str
+    resource: str
+    region: str
+    given: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """A policy with what it is and what it is called: an ARN, the name of an inline policy, ``policy of team/app``."""
 

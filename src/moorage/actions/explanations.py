@@ -1,0 +1,94 @@
+"""Why a request is allowed or denied, for whoever runs the machine."""
+
+import re
+from datetime import datetime
+
+from moorage.actions.rights import (
+    NO_CONTEXT,
+    Context,
+    Subject,
+    circumstances,
+    read_registry,
+    read_repository,
+    read_subject,
+)
+from moorage.core.access import AccessRequest
+from moorage.core.calls import Caller
+from moorage.core.errors import NoSuchEntity
+from moorage.core.explanations import Explanation, Question, Source, explain
+from moorage.core.identities import Role, User
+from moorage.core.names import AccountId, Region, Registry, parse_repository
+from moorage.core.settings import IN_SCOPE_OF_V1
+from moorage.ports import Database, Transaction
+
+_principal = re.compile(
+    r"arn:aws[a-z-]*:(?:iam|sts)::([0-9]{12}):(?:(root)|(user|role)/(?:.+/)?([^/]+)|assumed-role/([^/]+)/([^/]+))",
+    re.ASCII,
+)
+_repository_arn = re.compile(r"arn:aws[a-z-]*:ecr:([a-z0-9-]+):([0-9]{12}):repository/(.+)", re.ASCII)
+
+
+class Explanations:
+    """Explains decisions by the policies as they are now."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def explain(self, question: Question, at: datetime) -> Explanation:
+        """Return what the guard would decide now, and why; raises NoSuchEntity for a principal that is not there.
+
+        Of a session that was limited when it was asked for, only the role is known.
+        """
+        with self._database.read() as tx:
+            subject = _subject(tx, question.principal)
+            registry = _registry(question, subject)
+            there, tags = _resource(tx, registry, question)
+        about = circumstances(at, registry, subject, {**question.given, **tags})
+        request = AccessRequest(subject.names, question.action, question.resource, registry.account, about)
+        return explain(request, [*subject.sources, *there])
+
+
+def _subject(tx: Transaction, arn: str) -> Subject:
+    found = _principal.fullmatch(arn)
+    if not found:
+        raise NoSuchEntity(f"{arn} is no user, role, session of a role or root user.")
+    account, root, kind, name, role_name, session = found.groups()
+    if tx.identities.version(AccountId(account)) is None:
+        raise NoSuchEntity(f"There is no account {account}.")
+    if root:
+        return read_subject(tx, Caller(arn, AccountId(account), account, "", ""), None, None)
+    if kind == User.kind:
+        user = tx.identities.find(User, AccountId(account), name)
+        if user is None or user.arn != arn:
+            raise NoSuchEntity(f"There is no user {arn}.")
+        return read_subject(tx, Caller(user.arn, user.account, user.id, user.name, ""), user, None)
+    role = tx.identities.find(Role, AccountId(account), role_name or name)
+    if role is None:
+        raise NoSuchEntity(f"There is no role {role_name or name} in account {account}.")
+    called = session or "session"
+    caller = Caller(
+        f"arn:aws:sts::{account}:assumed-role/{role.name}/{called}", role.account, f"{role.id}:{called}", "", ""
+    )
+    return read_subject(tx, caller, role, None)
+
+
+def _registry(question: Question, subject: Subject) -> Registry:
+    found = _repository_arn.fullmatch(question.resource)
+    if found:
+        return Registry(AccountId(found[2]), Region(found[1]))
+    parts = question.resource.split(":")
+    account = parts[4] if len(parts) > 4 and parts[4] else subject.names.account  # noqa: PLR2004 - the fifth part of an ARN
+    return Registry(AccountId(account), Region(question.region))
+
+
+def _resource(tx: Transaction, registry: Registry, question: Question) -> tuple[list[Source], Context]:
+    """Return the policies of the resource, and its tags."""
+    if not question.action.lower().startswith("ecr:") or question.action == "ecr:GetAuthorizationToken":
+        return [], NO_CONTEXT
+    of_registry, speaks_of_all = read_registry(tx, registry)
+    found = _repository_arn.fullmatch(question.resource)
+    name = parse_repository(found[3]) if found else None
+    repository = tx.repositories.get(registry, name) if name else None
+    of_repository, tags = read_repository(tx, repository.id, repository.name) if repository else (None, NO_CONTEXT)
+    speaks = speaks_of_all or question.action in IN_SCOPE_OF_V1
+    return [source for source in (of_registry if speaks else None, of_repository) if source], tags

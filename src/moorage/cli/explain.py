@@ -1,0 +1,147 @@
+"""``moorage explain``: why a request is allowed or denied, and what would change that."""
+
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from moorage.cli.environment import REGION
+from moorage.cli.options import gathered, server_settings, setting_options
+from moorage.cli.upkeep import refuse_other_users
+from moorage.config import InvalidSettings
+from moorage.core.audit import Entry, Wanted
+from moorage.core.errors import Refused, StorageFull
+from moorage.core.explanations import Explanation, Question, Sight
+
+_denial = re.compile(r"User: (\S+) is not authorized to perform: (\S+) on resource: (\S+)")
+
+
+def _pair(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    pairs = [each.partition("=") for each in given]
+    if not all(key and equals for key, equals, _ in pairs):
+        raise click.BadParameter("a condition key and its value, such as aws:SourceIp=10.0.0.1")
+    return {key.lower(): value for key, _, value in pairs}
+
+
+@click.command()
+@setting_options("data", "database")
+@click.option(
+    "--principal", metavar="ARN", help="Who asks: a user, a role, a session of one, or the root of an account."
+)
+@click.option("--action", metavar="NAME", help="What for, such as ecr:BatchGetImage.")
+@click.option("--resource", metavar="ARN", default="*", show_default=True, help="Of what.")
+@click.option("--region", default=REGION, show_default=True, help="In which region, where the resource does not say.")
+@click.option(
+    "--context", multiple=True, metavar="KEY=VALUE", callback=_pair, help="A condition key; any number of them."
+)
+@click.option("--last-denial", is_flag=True, help="Explain what was denied last.")
+@click.option("--request", metavar="ID", help="Explain what the call with this x-amzn-requestid was denied.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def explain(
+    config: Path | None,
+    principal: str | None,
+    action: str | None,
+    resource: str,
+    region: str,
+    context: dict[str, str],
+    request: str | None,
+    *,
+    last_denial: bool,
+    as_json: bool,
+    **options: str | None,
+) -> None:
+    """Tell why a request is allowed or denied, and what would change that.
+
+    It is decided by the policies as they are now, also where a denial of before is asked about. Nothing is changed, and a
+    server may run meanwhile.
+
+    Example: moorage explain --last-denial
+    """
+    from moorage.wiring import upkeep  # noqa: PLC0415 - the database's library takes a moment; --help need not wait
+
+    asked_before = last_denial or request is not None
+    if asked_before == bool(principal or action) or (not asked_before and not (principal and action)):
+        raise click.UsageError("Give --principal and --action, or --last-denial, or --request.")
+    settings = server_settings(gathered(config, options))
+    refuse_other_users(settings.data, "explain")
+    try:
+        with upkeep(settings) as store:
+            if asked_before:
+                store.audit.catch_up()
+                wanted = Wanted(request_id=request, denied=True)
+                found = next(iter(store.audit.entries(wanted, None, 1)), None)
+                if found is None:
+                    raise click.ClickException("No such denial is on record.")
+                question = _question(found[1])
+            else:
+                question = Question(principal or "", action or "", resource, region, context)
+            explained = store.explanations.explain(question, datetime.now(UTC))
+    except (InvalidSettings, StorageFull, Refused) as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(json.dumps(_object(explained), indent=2) if as_json else _text(explained))
+
+
+def _question(entry: Entry) -> Question:
+    """Return what was asked when something was denied."""
+    event = json.loads(entry.event)
+    said = _denial.search(event.get("errorMessage", ""))
+    if not said:
+        raise click.ClickException(f"{entry.name} was refused by no policy: {event.get('errorMessage') or entry.error}")
+    given = {"aws:sourceip": event["sourceIPAddress"], "aws:useragent": event.get("userAgent") or ""}
+    who, action, resource = said.groups()
+    return Question(who, action, resource, entry.region, {key: value for key, value in given.items() if value})
+
+
+def _text(found: Explanation) -> str:
+    request = found.request
+    verdict = "Allowed" if found.decision.allowed else "Denied"
+    reason = f", {found.decision.because}" if found.decision.because else ""
+    lines = [
+        f"{verdict}: {request.caller.arn}: {request.action} on {request.resource}{reason}",
+        "",
+        "Policies that were read:",
+    ]
+    lines += [f"  {source.kind}: {source.name}" for source in found.sources] or ["  none"]
+    lines += ["", "Statements about the request:"]
+    lines += [f"  {_sight(sight)}" for sight in found.matched] or ["  none"]
+    if found.nearly:
+        lines += ["", "Statements that one element keeps from it:"]
+        lines += [f"  {_sight(sight)}: {_failing(sight.failing[0])}" for sight in found.nearly]
+    if found.remedy:
+        lines += ["", "What would change it:", f"  {found.remedy}"]
+    if found.statement:
+        lines.append(f"  {found.statement}")
+    return "\n".join(lines)
+
+
+def _failing(element: str) -> str:
+    is_condition = " " in element
+    return f"its condition {element} does not hold" if is_condition else f"its {element} is about others"
+
+
+def _sight(sight: Sight) -> str:
+    return f"{sight.effect} by statement {sight.statement} of {sight.source.name}"
+
+
+def _object(found: Explanation) -> dict[str, Any]:
+    def seen(sight: Sight) -> dict[str, Any]:
+        named = {"policy": sight.source.name, "kind": sight.source.kind, "statement": sight.statement}
+        return {**named, "effect": sight.effect, "failing": list(sight.failing)}
+
+    request = found.request
+    return {
+        "allowed": found.decision.allowed,
+        "because": found.decision.because,
+        "principal": request.caller.arn,
+        "action": request.action,
+        "resource": request.resource,
+        "context": dict(request.context),
+        "policies": [{"kind": source.kind, "name": source.name} for source in found.sources],
+        "matched": [seen(sight) for sight in found.matched],
+        "nearly": [seen(sight) for sight in found.nearly],
+        "remedy": found.remedy,
+        "statement": json.loads(found.statement) if found.statement else None,
+    }
