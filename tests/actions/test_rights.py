@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from moorage import actions
+from moorage.actions.accounts import Accounts
 from moorage.actions.collection import Collection
 from moorage.actions.identities import Identities
 from moorage.actions.images import Images
@@ -28,9 +29,15 @@ from moorage.core.repositories import Repository, TagMutability
 from tests.actions.desk import COMPLETE, PART, Desk, by_tag, policy
 from tests.contracts.rows import AT, HERE
 
-NOUNS = (Collection, Inspection, Identities, Images, Layers, Repositories, Tokens, Uploads)
+NOUNS = (Accounts, Collection, Inspection, Identities, Images, Layers, Repositories, Tokens, Uploads)
 
 WITHOUT_A_RIGHT = {
+    "Accounts.all": "whoever runs the server asks for it, on the machine itself; no door may import it",
+    "Accounts.create": "whoever runs the server asks for it, on the machine itself; no door may import it",
+    "Accounts.get": "whoever runs the server asks for it, on the machine itself; no door may import it",
+    "Accounts.give_key": "whoever runs the server asks for it, on the machine itself; no door may import it",
+    "Accounts.name": "whoever runs the server asks for it, on the machine itself; no door may import it",
+    "Accounts.switch": "whoever runs the server asks for it, on the machine itself; no door may import it",
     "Collection.collect": "whoever runs the server asks for it, on the machine itself",
     "Collection.files": "whoever runs the server asks for it, on the machine itself",
     "Inspection.findings": "whoever runs the server asks for it, on the machine itself",
@@ -252,7 +259,7 @@ def test_every_public_action_is_in_the_table_or_needs_no_right_for_a_stated_reas
 def test_every_module_of_actions_has_its_nouns_in_the_table() -> None:
     modules = {module.name for module in pkgutil.iter_modules(actions.__path__)}
 
-    assert modules == {noun.__module__.rpartition(".")[2] for noun in NOUNS} | {"access", "steps"}
+    assert modules == {noun.__module__.rpartition(".")[2] for noun in NOUNS} | {"access", "credentials", "steps"}
 
 
 @pytest.mark.parametrize(("method", "action", "resource", "ask"), ALL, ids=[f"{row[0]}-{row[1]}" for row in ALL])
