@@ -11,8 +11,10 @@ import pytest
 
 from moorage import actions
 from moorage.actions.account import Account
+from moorage.actions.accounts import Accounts
 from moorage.actions.audit import AuditTrail
 from moorage.actions.collection import Collection
+from moorage.actions.explanations import Explanations
 from moorage.actions.groups import Groups
 from moorage.actions.identities import Identities
 from moorage.actions.images import Images
@@ -39,8 +41,10 @@ from tests.contracts.rows import AT, HERE
 
 NOUNS = (
     Account,
+    Accounts,
     AuditTrail,
     Collection,
+    Explanations,
     Groups,
     Inspection,
     Identities,
@@ -61,11 +65,19 @@ WITHOUT_A_RIGHT = {
     "AuditTrail.catch_up": "whoever runs the server asks for it, on the machine itself",
     "AuditTrail.entries": "whoever runs the server asks for it, on the machine itself",
     "AuditTrail.forget": "whoever runs the server asks for it, on the machine itself",
+    "Explanations.explain": "whoever runs the server asks for it, on the machine itself",
     "Usage.forget": "whoever runs the server asks for it, on the machine itself",
     "Usage.of": "whoever runs the server asks for it, on the machine itself",
     "Usage.write": "the server's own: what its guard has decided",
     "UsageNotes.note": "follows a decision",
     "UsageNotes.take": "the server's own: what its guard has decided",
+    "Accounts.all": "whoever runs the server asks for it, on the machine itself; no door may import it",
+    "Accounts.create": "whoever runs the server asks for it, on the machine itself; no door may import it",
+    "Accounts.get": "whoever runs the server asks for it, on the machine itself; no door may import it",
+    "Accounts.give_key": "whoever runs the server asks for it, on the machine itself; no door may import it",
+    "Accounts.name": "whoever runs the server asks for it, on the machine itself; no door may import it",
+    "Accounts.root": "whoever runs the server asks for it, on the machine itself; no door may import it",
+    "Accounts.switch": "whoever runs the server asks for it, on the machine itself; no door may import it",
     "Collection.collect": "whoever runs the server asks for it, on the machine itself",
     "Collection.erase": "whoever runs the server asks for it, on the machine itself",
     "Collection.files": "whoever runs the server asks for it, on the machine itself",
@@ -305,9 +317,8 @@ def test_every_module_of_actions_has_its_nouns_in_the_table() -> None:
 
     assert modules == {noun.__module__.rpartition(".")[2] for noun in NOUNS} | {
         "access",
-        # Asked for by whoever runs the machine, as there is no caller.
-        "accounts",
         "credentials",
+        "rights",
         "grants",
         "identity_steps",
         "steps",
