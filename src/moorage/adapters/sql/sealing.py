@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from moorage.adapters.sql.database import SqlDatabase, SqlTransaction
 from moorage.adapters.sql.repositories import upsert
-from moorage.adapters.sql.schema import access_keys, accounts, secrets
+from moorage.adapters.sql.schema import access_keys, accounts, secrets, sessions
 from moorage.adapters.vault import SEALED, Vault, VaultShut, make_key, read_key
 
 # Rows of ``secrets``; neither is one. The first tells the right key from another, the second that clear ones may be left in files.
@@ -66,6 +66,7 @@ def renew_vault(database: SqlDatabase, path: Path) -> tuple[Vault, int]:
             raise VaultShut(f"{path} is the key of this store's secrets: nothing is lost")
         vault = Vault(key or make_key(path))
         gone = tx.connection.execute(delete(access_keys)).rowcount
+        tx.connection.execute(delete(sessions))
         # What is remembered of them ends with the version that it was remembered under.
         tx.connection.execute(update(accounts).values(identity_version=accounts.c.identity_version + 1))
         tx.connection.execute(delete(secrets).where(secrets.c.name == MARK))
