@@ -129,6 +129,18 @@ def test_a_session_is_told_with_the_role_that_issued_it() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("arn", "kind"),
+    [
+        ("arn:aws:iam::111122223333:root", "Root"),
+        ("arn:aws:sts::111122223333:federated-user/ann", "FederatedUser"),
+        ("arn:aws:sts::111122223333:assumed-role/user/root", "AssumedRole"),
+    ],
+)
+def test_a_caller_is_told_by_its_kind(arn: str, kind: str) -> None:
+    assert event(call=replace(CALL, caller=replace(ANN, arn=arn)))["userIdentity"]["type"] == kind
+
+
 def test_members_of_iam_are_called_as_in_cloudtrail() -> None:
     told = event("PutUserPolicy", {"UserName": "ann", "PolicyDocument": "{}"}, service="iam")
 

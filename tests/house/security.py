@@ -167,6 +167,33 @@ WEAKNESSES = (
         },
     ),
     Weakness(
+        "Doing something and nobody knows",
+        "Every call that changes something and every denial of a known caller is one line in [the audit log](audit.md) before it is answered, and "
+        "stays there when the process is killed. A record has no secret and no bytes of layers, its texts are bounded, and it is ASCII: no client "
+        "can begin a line of its own. Strangers are not recorded and cannot fill the disk.",
+        {
+            "web/test_audit.py": (
+                "test_a_change_that_fails_is_recorded_with_its_code",
+                "test_every_denial_is_recorded",
+                "test_strangers_are_not_recorded",
+                "test_whoever_has_no_good_token_is_not_recorded",
+                "test_no_secret_of_a_key_is_recorded",
+                "test_no_bytes_of_a_layer_are_recorded",
+            ),
+            "core/test_audit.py": (
+                "test_whatever_a_model_calls_sensitive_is_hidden",
+                "test_whatever_a_client_says_stays_within_its_line",
+                "test_a_manifest_of_four_mebibytes_is_cut",
+            ),
+            "contracts/test_audit_log.py": ("test_no_line_of_several_processes_is_torn_or_lost",),
+            "actions/test_audit.py": ("test_two_readers_at_once_add_each_line_once",),
+            "server/test_audit.py": (
+                "test_what_was_answered_is_in_the_log_when_the_server_is_killed_and_becomes_one_row",
+                "test_no_secret_is_in_the_log_and_no_request_forges_a_line",
+            ),
+        },
+    ),
+    Weakness(
         "Tokens and URLs of an earlier namesake",
         "A token names its user by an id that no later user has. Repositories are numbered and never numbered twice, so uploads and page "
         "tokens of a deleted one lead nowhere; a signed URL opens no repository that was made after it (within the same second it may, and "

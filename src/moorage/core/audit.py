@@ -36,9 +36,17 @@ _CREDENTIALS = ("AssumeRole", "GetFederationToken", "GetSessionToken")
 
 _secret = re.compile(r"password|secret|privatekey|assertion|authenticationcode|(?<!next)token", re.IGNORECASE)
 _session = re.compile(r"arn:([a-z-]+):sts::([0-9]{12}):assumed-role/([^/]+)/.+", re.DOTALL)
-_root = re.compile(r"arn:[a-z-]+:iam::[0-9]{12}:root")
 
-_encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
+_ascii = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def _encoded(event: Any) -> bytes:
+    """Return JSON in ASCII; the encoder that is ten times as fast escapes nothing beyond it, and has no word for half a character."""
+    try:
+        quick = msgspec.json.encode(event)
+    except ValueError:
+        return _ascii(event).encode()
+    return quick if quick.isascii() else _ascii(event).encode()
 
 
 def only_reads(operation: str) -> bool:
@@ -77,7 +85,7 @@ def record(
     event = {
         "eventVersion": VERSION,
         "userIdentity": _identity(call.caller),
-        "eventTime": f"{call.at:%Y-%m-%dT%H:%M:%SZ}",
+        "eventTime": _moment(call.at),
         "eventSource": f"{service}.amazonaws.com",
         "eventName": operation,
         "awsRegion": call.registry.region,
@@ -95,16 +103,16 @@ def record(
         "recipientAccountId": call.registry.account,
         "eventCategory": "Management",
     }
-    line = _encode(event)
+    line = _encoded(event)
     if len(line) > MOST_LINE:
-        size = len(_encode(event["requestParameters"]))
+        size = len(_encoded(event["requestParameters"]))
         event["requestParameters"] = {
             "omitted": True,
             "originalSize": size,
             "reason": "requestParameters too large",
         }
-        line = _encode(event)
-    return line.encode() + b"\n"
+        line = _encoded(event)
+    return line + b"\n"
 
 
 def _identity(caller: Caller) -> dict[str, Any]:
@@ -115,6 +123,8 @@ def _identity(caller: Caller) -> dict[str, Any]:
         "accountId": caller.account,
         "accessKeyId": caller.access_key_id,
     }
+    if ":user/" in caller.arn:
+        return {**who, "userName": caller.user_name}
     if session := _session.fullmatch(caller.arn):
         partition, account, role = session.groups()
         issuer = {
@@ -125,9 +135,7 @@ def _identity(caller: Caller) -> dict[str, Any]:
             "userName": role,
         }
         return {**who, "type": "AssumedRole", "sessionContext": {"sessionIssuer": issuer}}
-    if _root.fullmatch(caller.arn):
-        return {**who, "type": "Root"}
-    return {**who, "userName": caller.user_name}
+    return {**who, "type": "Root" if caller.arn.endswith(":root") else "FederatedUser"}
 
 
 def _resources(registry: Registry, parameters: Mapping[str, Any], failure: Failure | None) -> list[dict[str, str]]:
@@ -148,11 +156,15 @@ def _shown(value: Any, most: int = MOST_TEXT) -> Any:
     if isinstance(value, str):
         return _cut(value, most)
     if isinstance(value, Mapping):
-        return dict(_shown_member(key, each) for key, each in value.items() if not isinstance(each, bytes | bytearray))
+        return dict(_shown_member(key, each) for key, each in value.items() if not isinstance(each, bytes))
     if isinstance(value, list | tuple):
         more = [f"... ({len(value)} in all)"] if len(value) > MOST_ITEMS else []
-        return [_shown(each, most) for each in value[:MOST_ITEMS]] + more
-    return f"{value:%Y-%m-%dT%H:%M:%SZ}" if isinstance(value, datetime) else value
+        return [_shown(each, most) for each in value[:MOST_ITEMS] if not isinstance(each, bytes)] + more
+    return _moment(value) if isinstance(value, datetime) else value
+
+
+def _moment(at: datetime) -> str:
+    return f"{at.isoformat(timespec='seconds')[:19]}Z"
 
 
 def _shown_member(key: str, value: Any) -> tuple[str, Any]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -26,6 +25,7 @@ from moorage.web.http import (
     Room,
     Scope,
     Send,
+    new_id,
     read_body,
     send_answer,
 )
@@ -117,7 +117,7 @@ class App:
 
     async def _serve(self, scope: Scope, incoming: Incoming, send: Send) -> None:
         started = time.perf_counter()
-        request_id = _new_request_id()
+        request_id = new_id()
         self._see_through_proxies(scope)
         method, raw_path = scope["method"], scope["raw_path"]
         door, answer = "", None
@@ -306,11 +306,6 @@ def _named(answer: Answer, request_id: str) -> Answer:
     if all(name != b"x-amzn-requestid" for name, _ in answer.headers):
         answer.headers.append((b"x-amzn-requestid", request_id.encode()))
     return answer
-
-
-def _new_request_id() -> str:
-    text = os.urandom(16).hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def _length(answer: Answer) -> int:

@@ -1,14 +1,13 @@
 """What both doors tell the audit log: each call that belongs into it, after it was carried out and before it is answered."""
 
 import logging
-import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from moorage.core.audit import Failure, is_recorded, record
 from moorage.core.calls import Call
 from moorage.core.errors import AccessDenied, Refused
-from moorage.web.http import BodyTooLarge, ClientGone
+from moorage.web.http import BodyTooLarge, ClientGone, new_id
 
 _log = logging.getLogger("moorage.audit")
 
@@ -48,7 +47,7 @@ class Recorder:
         """Record a call that belongs into the log; never raises, for what was done cannot be taken back."""
         try:
             failure = None if error is None else self._failure(error, service)
-            self._append(record(call, service, operation, parameters, failure, str(uuid.uuid4())))
+            self._append(record(call, service, operation, parameters, failure, new_id()))
         except Exception:  # noqa: BLE001 - whatever it is, the caller is to hear of what was done
             self._failed()
             _log.exception("request %s: %s could not be recorded", call.request_id, operation)

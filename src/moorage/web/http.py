@@ -1,6 +1,7 @@
 """What both doors need of HTTP: a whole body within a limit, and an answer."""
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
@@ -112,6 +113,12 @@ class Held:
             raise ServerBusy(1)
         self._room.left -= more
         self._taken += more
+
+
+def new_id() -> str:
+    """Return an id in the form of a UUID; a request has one, and so has its record."""
+    text = os.urandom(16).hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 async def read_body(receive: Receive, limit: int, held: Held) -> bytes:
