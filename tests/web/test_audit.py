@@ -75,7 +75,7 @@ def aws(
     handlers = dict.fromkeys(names, handler(answer))
     services = {"ecr": handlers, "iam": handlers, "sts": handlers}
     return AwsDoor(
-        services, lambda key_id: key if key_id == key.id else None, lambda: NOW, throttle, told.recorder
+        services, lambda key_id: key if key_id == key.id else None, lambda: NOW, throttle, audit=told.recorder
     ).answer(request)
 
 
