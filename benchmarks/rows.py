@@ -46,6 +46,18 @@ class Row:
         cells = [self.what, shown(own), self.unit, "; ".join(others), self.verdict(), self.note]
         return "| " + " | ".join(cells) + " |"
 
+    def told(self) -> str:
+        """Return the goals of the row, each with what came of it."""
+        own = self.median(self.own)
+        said = [
+            f"{goal:g} times {who}: **{times:.2f}**"
+            for who, goal in self.goals.items()
+            if goal is not None and (times := self.times(who)) is not None
+        ]
+        if self.at_most is not None:
+            said.append(f"under {self.at_most:g} {self.unit}: **{shown(own)}**")
+        return "; ".join(said)
+
     def verdict(self) -> str:
         """Return the goals of the row, each with whether it was reached."""
         own = self.median(self.own)
@@ -67,6 +79,15 @@ def shown(figure: float | None) -> str:
     if figure is None:
         return "-"
     return f"{figure:,.0f}" if abs(figure) >= 100 else f"{figure:.3g}"
+
+
+def brief(rows: list[Row]) -> Iterator[str]:
+    """Yield the rows that something was aimed for, with nothing beside them but whether it was reached."""
+    yield "| what | Moorage | goal |"
+    yield "|---|--:|---|"
+    yield from (
+        f"| {row.what} | {shown(row.median(row.own))} {row.unit} | {row.told()} |" for row in rows if row.verdict()
+    )
 
 
 def table(rows: list[Row]) -> Iterator[str]:

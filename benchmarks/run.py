@@ -25,12 +25,13 @@ from benchmarks import growth, peers
 from benchmarks import measures as m
 from benchmarks.client import Client
 from benchmarks.peers import Contestant, Peer
-from benchmarks.rows import MOORAGE, Row, table
+from benchmarks.rows import MOORAGE, Row, brief, table
 from moorage.cli.throwaway import ThrowAway
 from tests.engines.programs import run
 from tests.engines.server import Server, moorage
 
 README = Path(__file__).with_name("README.md")
+FRONT = README.parents[1] / "README.md"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 REGISTRY, DISTRIBUTION, NGINX, MOTO = "docker-registry", "distribution", "nginx", "moto"
 TWO = "moorage, 2 workers"
@@ -343,8 +344,9 @@ def main() -> None:
     lines = [machine(), "", *table(rows)]
     print("\n".join(lines))
     if given.write:
-        before, _, rest = README.read_text().partition(BEGIN)
-        README.write_text(f"{before}{BEGIN}\n" + "\n".join(lines) + f"\n{END}{rest.partition(END)[2]}")
+        for page, part in ((README, lines), (FRONT, [lines[0], "", *brief(rows)])):
+            before, _, rest = page.read_text().partition(BEGIN)
+            page.write_text(f"{before}{BEGIN}\n" + "\n".join(part) + f"\n{END}{rest.partition(END)[2]}")
 
 
 if __name__ == "__main__":

@@ -82,12 +82,13 @@ def build(settings: Settings) -> App:
     blobs = DiskBlobs(settings.blobs)
     guard = Guard()
     identities = Identities(database, guard)
-    repositories = Repositories(database, guard, settings.quotas)
     hot = SqlHotReads(database)
+    repositories = Repositories(database, hot, guard, settings.quotas)
     images = Images(database, hot, guard, settings.quotas)
     layers = Layers(database, hot, blobs, guard, Grace(settings.keep_unused))
     uploads = Uploads(
         database,
+        hot,
         blobs,
         guard,
         new_id=lambda: UploadId(str(uuid.uuid4())),
