@@ -103,7 +103,7 @@ def _stored(dialect: str) -> Any:
 
 @cache
 def _held(dialect: str) -> Any:
-    return upsert_in(dialect, layers).on_conflict_do_nothing()
+    return upsert_in(dialect, layers).on_conflict_do_nothing().returning(layers.c.digest)
 
 
 class SqlLayerRows:
@@ -149,7 +149,7 @@ class SqlLayerRows:
 
     def _hold(self, repository: Repository, digest: Digest) -> bool:
         row = {"repository_id": repository.id, "digest": digest}
-        return self._connection.execute(_held(self._connection.dialect.name), row).rowcount > 0
+        return self._connection.execute(_held(self._connection.dialect.name), row).first() is not None
 
     def remove(self, repository: Repository, digest: Digest) -> None:
         """Note that the repository holds a blob no longer; the content stays, for others may hold it."""
