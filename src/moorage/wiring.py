@@ -82,12 +82,14 @@ def build(settings: Settings) -> App:
     blobs = DiskBlobs(settings.blobs)
     guard = Guard()
     identities = Identities(database, guard)
-    repositories = Repositories(database, guard, settings.quotas)
-    hot = SqlHotReads(database)
+    # A look-up on the loop never waits for one in a thread: each kind has a connection of its own.
+    hot, beside = SqlHotReads(database), SqlHotReads(database)
+    repositories = Repositories(database, beside, guard, settings.quotas)
     images = Images(database, hot, guard, settings.quotas)
     layers = Layers(database, hot, blobs, guard, Grace(settings.keep_unused))
     uploads = Uploads(
         database,
+        beside,
         blobs,
         guard,
         new_id=lambda: UploadId(str(uuid.uuid4())),
@@ -108,7 +110,7 @@ def build(settings: Settings) -> App:
     services = {"ecr": ecr.operations(), "iam": iam.operations(identities), "sts": sts.operations(identities)}
     throttle = Throttle() if settings.throttle else None
     return App(
-        aws=AwsDoor(services, hot.key, lambda: datetime.now(UTC), throttle),
+        aws=AwsDoor(services, beside.key, lambda: datetime.now(UTC), throttle),
         oci=OciDoor(
             identities,
             images,
@@ -130,7 +132,7 @@ def build(settings: Settings) -> App:
         proxies=settings.proxies,
         authority=settings.authority / AUTHORITY_FILE,
         ready=lambda: _check(database, blobs.folder),
-        close=[hot.close, database.close],
+        close=[hot.close, beside.close, database.close],
     )
 
 

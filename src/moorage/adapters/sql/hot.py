@@ -1,6 +1,6 @@
-"""The look-ups that every pull and every signed request makes, in one statement each.
+"""The look-ups that every pull, every part of a push and every signed request makes, in one statement each.
 
-Those of a pull come with the number of the last change of the caller's identities, so that rights can be remembered under it.
+All but that of a key come with the number of the last change of the caller's identities, so that rights can be remembered under it.
 
 On SQLite they go to the driver itself: an indexed read takes it 5 us, the layers above it 60. The statements are built
 from the same tables as all others and rendered once.
@@ -12,17 +12,30 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import Select, bindparam, literal_column, select
 from sqlalchemy.dialects.sqlite import dialect
 
 from moorage.adapters.sql.database import BUSY_SECONDS, SqlDatabase
-from moorage.adapters.sql.schema import access_keys, accounts, contents, images, layers, repositories, tags, users
+from moorage.adapters.sql.layers import to_upload
+from moorage.adapters.sql.repositories import COLUMNS, to_repository
+from moorage.adapters.sql.schema import (
+    access_keys,
+    accounts,
+    contents,
+    images,
+    layers,
+    repositories,
+    tags,
+    uploads,
+    users,
+)
 from moorage.adapters.sql.times import to_moment
 from moorage.core.digests import Digest, parse_digest
 from moorage.core.identities import AccessKey, User
 from moorage.core.images import Served
-from moorage.core.names import AccountId, Registry, RepositoryName, Tag
-from moorage.core.uploads import Layer
+from moorage.core.names import AccountId, Registry, RepositoryName, Tag, UploadId
+from moorage.core.repositories import Repository
+from moorage.core.uploads import Layer, Upload
 
 _version = select(accounts.c.identity_version).where(accounts.c.id == bindparam("caller")).scalar_subquery()
 _here = (
@@ -43,12 +56,24 @@ _layer = (
     .join(contents)
     .where(*_here, layers.c.digest == bindparam("reference"))
 )
+_upload = (
+    select(_version, uploads).join_from(repositories, uploads).where(*_here, uploads.c.id == bindparam("reference"))
+)
+_repositories = (
+    select(_version, *COLUMNS)
+    .where(*_here[:2], repositories.c.name > bindparam("after"))
+    .order_by(repositories.c.name)
+    .limit(bindparam("count"))
+    # SQLAlchemy's own for SQLite would be a parameter without a name.
+    .offset(literal_column("0"))
+)
 _key = (
     select(access_keys.c.secret, access_keys.c.active, access_keys.c.created_at)
     .add_columns(users.c.account, users.c.name, users.c.id, users.c.path, users.c.created_at)
     .join_from(access_keys, users)
     .where(access_keys.c.id == bindparam("key"))
 )
+_STATEMENTS = (_by_digest, _by_tag, _layer, _upload, _repositories, _key)
 
 
 class SqlHotReads:
@@ -59,7 +84,7 @@ class SqlHotReads:
         self._sqlite = _connect(database) if database.is_sqlite else None
         # The driver hands one prepared statement to every thread that asks with the same text.
         self._alone = threading.Lock()
-        self._texts = {id(statement): _rendered(statement) for statement in (_by_digest, _by_tag, _layer, _key)}
+        self._texts = {id(statement): _rendered(statement) for statement in _STATEMENTS}
 
     def manifest(
         self, caller: AccountId, registry: Registry, name: RepositoryName, reference: Digest | Tag
@@ -78,6 +103,23 @@ class SqlHotReads:
         """Return the version of the caller's account and the blob, or None where either is missing."""
         row = self._one(_layer, caller, registry, name, digest)
         return (row[0], Layer(row[1], row[2], row[3], to_moment(row[4]))) if row else None
+
+    def upload(
+        self, caller: AccountId, registry: Registry, name: RepositoryName, upload: UploadId
+    ) -> tuple[int, Upload] | None:
+        """Return the version of the caller's account and the upload, or None where either is missing."""
+        row = self._one(_upload, caller, registry, name, upload)
+        return (row[0], to_upload(row[1:])) if row else None
+
+    def repositories(
+        self, caller: AccountId, registry: Registry, after: str, limit: int
+    ) -> tuple[int, list[Repository]] | None:
+        """Return the version of the caller's account and a page of repositories, or None where either is missing."""
+        values = {"caller": caller, "account": registry.account, "region": registry.region, "after": after}
+        rows = self._rows(_repositories, {**values, "count": limit})
+        if not rows or rows[0][0] is None:
+            return None
+        return rows[0][0], [to_repository(row[1:]) for row in rows]
 
     def key(self, key_id: str) -> AccessKey | None:
         """Return an access key with its user, or None; whether it is active is the reader's to look at."""
@@ -107,13 +149,15 @@ class SqlHotReads:
         return row if row is not None and row[0] is not None else None
 
     def _row(self, statement: Select[Any], values: Mapping[str, str]) -> tuple[Any, ...] | None:
+        rows = self._rows(statement, values)
+        return rows[0] if rows else None
+
+    def _rows(self, statement: Select[Any], values: Mapping[str, str | int]) -> list[tuple[Any, ...]]:
         if self._sqlite is None:
             with self._database.engine.connect() as connection:
-                row = connection.execute(statement, values).one_or_none()
-            return tuple(row) if row is not None else None
+                return [tuple(row) for row in connection.execute(statement, values)]
         with self._alone:
-            found: tuple[Any, ...] | None = self._sqlite.execute(self._texts[id(statement)], values).fetchone()
-        return found
+            return self._sqlite.execute(self._texts[id(statement)], values).fetchall()
 
 
 def _connect(database: SqlDatabase) -> sqlite3.Connection:
