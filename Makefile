@@ -22,6 +22,7 @@ GO_oras := oras.land/oras/cmd/oras@v1.3.6
 GO_regctl := github.com/regclient/regclient/cmd/regctl@v0.11.7
 GO_docker-credential-ecr-login := github.com/awslabs/amazon-ecr-credential-helper/ecr-login/cli/docker-credential-ecr-login@v0.12.0
 GO_helm := helm.sh/helm/v3/cmd/helm@v3.22.0
+GO_registry := github.com/distribution/distribution/v3/cmd/registry@v3.1.2
 GO_conformance := github.com/opencontainers/distribution-spec/conformance@v0.0.0-20260831232431-97274622c111
 CONTAINERD := github.com/containerd/containerd/v2/cmd
 GO_containerd := $(foreach program,containerd ctr,$(CONTAINERD)/$(program)@v2.4.2)
@@ -94,7 +95,7 @@ test: ## everything: sets up Debian packages and real clients, then runs all tes
 	$(MAKE) --no-print-directory fast-tests
 	$(MAKE) --no-print-directory slow-tests
 
-bench: .venv/.dev .cache/moto/.ready .cache/peers/.ready debian-bench ## peers and limits beside Moorage, in one run
+bench: .venv/.dev .cache/moto/.ready .cache/peers/.ready .cache/.go-registry .cache/bin/load debian-bench ## peers and limits beside Moorage, in one run
 	$(BIN)/python -m benchmarks.run $(BENCH)
 
 clean: ## remove what these targets made, except the data of make serve
@@ -155,6 +156,11 @@ clean: ## remove what these targets made, except the data of make serve
 	elif echo "go install $(GO_$*)" && \
 	  CGO_ENABLED=0 GOTOOLCHAIN=local GOBIN="$(CURDIR)/.cache/bin" go install $(GO_$*); then touch $@; \
 	else echo "$* was not built (it needs Go 1.26 or newer), so its tests will fail" >&2; fi
+
+.cache/bin/load: benchmarks/load.go
+	@mkdir -p .cache/bin
+	@command -v go >/dev/null || { echo "Go 1.26 or newer is needed for the benchmarks" >&2; exit 1; }
+	CGO_ENABLED=0 GOTOOLCHAIN=local go build -o $@ $<
 
 .cache/.module-%: Makefile
 	@rm -rf .cache/$* && mkdir -p .cache/bin .cache/$*

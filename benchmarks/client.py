@@ -48,6 +48,10 @@ class Client:
         wire.sendall(request)
         return self._read(wire, head_only=False)
 
+    def begin(self, part: bytes) -> None:
+        """Send a part of a request, and wait for nothing."""
+        self._connected().sendall(part)
+
     def close(self) -> None:
         if self._socket is not None:
             self._socket.close()

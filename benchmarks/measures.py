@@ -5,7 +5,6 @@ import json
 import mmap
 import os
 import re
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +16,7 @@ from botocore.credentials import Credentials
 
 from benchmarks.client import Client, head
 from benchmarks.peers import REPOSITORY, Contestant, memory
-from tests.engines.programs import found, run
+from tests.engines.programs import CACHE, found, plain_environment, run
 
 
 class Started(Protocol):
@@ -63,8 +62,8 @@ class Layer:
 def push_layer(client: Client, layer: Layer) -> None:
     """Push as Docker does: POST, PATCH with the stream, PUT with the digest."""
     begun = client.request("POST", f"{BLOBS}/uploads/").expect(202)
-    grown = client.request("PATCH", _path(begun.headers), {"Content-Type": "application/octet-stream"}, layer.path)
-    place = _path(grown.expect(202).headers)
+    grown = client.request("PATCH", path_of(begun.headers), {"Content-Type": "application/octet-stream"}, layer.path)
+    place = path_of(grown.expect(202).headers)
     joined = "&" if "?" in place else "?"
     client.request("PUT", f"{place}{joined}digest={layer.digest}").expect(201)
 
@@ -120,28 +119,20 @@ def pushed_per_second(client: Client, layer: Layer, times: int) -> float:
     return layer.size * times / MIB / spent
 
 
-def mib_grown_by_push(contestant: Contestant, layer: Layer) -> float:
-    """Start the server anew and return by how much its memory grew at most while one large layer was pushed."""
-    contestant.service.stop()
-    contestant.service.start()
-    group = contestant.service.pid
-    before = memory(group)
-    peak = before
-    done = threading.Event()
-
-    def watch() -> None:
-        nonlocal peak
-        while not done.wait(0.1):
-            peak = max(peak, memory(group))
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        push_layer(contestant.client(), layer)
-    finally:
-        done.set()
-        watcher.join()
-    return (peak - before) / MIB
+def images_per_second(
+    contestant: Contestant, workload: str, size: int, requests: int, *, workers: int = 10, repository: str = REPOSITORY
+) -> float:
+    """Have several clients at once push or pull that many images with one layer of that size."""
+    load = found("load", remedy="make bench builds it", also_in=[CACHE / "bin"])
+    options = {"url": f"http://127.0.0.1:{contestant.service.port}", "repository": repository, "workload": workload}
+    options |= {"size": str(size), "workers": str(workers), "requests": str(requests)}
+    said = run(
+        [load, *(f"-{name}={value}" for name, value in options.items())],
+        env=plain_environment(LOAD_AUTHORIZATION=contestant.headers.get("Authorization", "")),
+        timeout=900,
+    )
+    rate: float = json.loads(said.stdout)["per_second"]
+    return rate
 
 
 # --- the API -----------------------------------------------------------------------------------------------------------
@@ -223,7 +214,7 @@ def seconds_and_mib(start: Callable[[], Started], stop: Callable[[], object]) ->
         stop()
 
 
-def _path(headers: dict[str, str]) -> str:
+def path_of(headers: dict[str, str]) -> str:
     """Return the path of a Location, which may be a whole URL."""
     location = headers["location"]
     return location if location.startswith("/") else "/" + location.split("/", 3)[3]

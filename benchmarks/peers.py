@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -20,6 +21,8 @@ from tests.engines.server import Server
 
 PEERS = CACHE / "peers"
 REMEDY = "make bench sets it up"
+# Distribution 3 would send its traces somewhere, and say for each that nobody is there.
+QUIET = {"OTEL_TRACES_EXPORTER": "none"}
 REPOSITORY = "bench/app"
 
 
@@ -59,7 +62,7 @@ class Peer:
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
-                env=plain_environment(AWS_ACCESS_KEY_ID="peer", AWS_SECRET_ACCESS_KEY="peer"),
+                env=plain_environment(AWS_ACCESS_KEY_ID="peer", AWS_SECRET_ACCESS_KEY="peer", **QUIET),
                 start_new_session=True,
             )
         if not wait_until(self._ready, seconds=60, alive=self._alive):
@@ -91,19 +94,23 @@ class Peer:
 
 
 def docker_registry(folder: Path) -> Peer:
-    """Return Debian's docker-registry: files in a folder, no authentication, and no directory entry synced."""
+    """Return Debian's docker-registry 2.8: files in a folder, no authentication, and no directory entry synced."""
+    return Peer(folder, partial(_registry, "docker-registry", PEERS / "usr" / "bin"), "/v2/")
 
-    def command(folder: Path, port: int) -> list[str]:
-        config = folder / "config.yml"
-        config.write_text(
-            "version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\n"
-            f"storage: {{cache: {{blobdescriptor: inmemory}}, filesystem: {{rootdirectory: {folder}/data}}, delete: {{enabled: true}}}}\n"
-            f"http: {{addr: '127.0.0.1:{port}'}}\n"
-        )
-        program = found("docker-registry", remedy=REMEDY, also_in=[PEERS / "usr" / "bin"])
-        return [str(program), "serve", str(config)]
 
-    return Peer(folder, command, "/v2/")
+def distribution(folder: Path) -> Peer:
+    """Return Distribution 3: the same program ten years on, and syncing the folders of its small files as well."""
+    return Peer(folder, partial(_registry, "registry", CACHE / "bin"), "/v2/")
+
+
+def _registry(name: str, place: Path, folder: Path, port: int) -> list[str]:
+    config = folder / "config.yml"
+    config.write_text(
+        "version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\n"
+        f"storage: {{cache: {{blobdescriptor: inmemory}}, filesystem: {{rootdirectory: {folder}/data}}, delete: {{enabled: true}}}}\n"
+        f"http: {{addr: '127.0.0.1:{port}'}}\n"
+    )
+    return [str(found(name, remedy=REMEDY, also_in=[place])), "serve", str(config)]
 
 
 def nginx(folder: Path) -> Peer:
@@ -161,22 +168,22 @@ def ecr(port: int, environment: dict[str, str]) -> Any:
     )
 
 
-def logged_in(server: Server) -> Contestant:
+def logged_in(server: Server, name: str = "moorage") -> Contestant:
     """Return Moorage with a repository made and a registry password fetched, as ``docker login`` would have it."""
     api = ecr(server.port, server.env())
     api.create_repository(repositoryName=REPOSITORY)
     token = api.get_authorization_token()["authorizationData"][0]["authorizationToken"]
     if not base64.b64decode(token).startswith(b"AWS:"):
         raise RuntimeError("the token is not one of a registry's")
-    return Contestant("moorage", server, {"Authorization": f"Basic {token}"})
+    return Contestant(name, server, {"Authorization": f"Basic {token}"})
 
 
-def memory(group: int) -> int:
-    """Return the proportional share of memory, in bytes, of all processes of a process group."""
+def memory(group: int, kind: str = "Pss") -> int:
+    """Return the memory, in bytes, of all processes of a process group: their shares of it (Pss), or what each has (Rss)."""
     total = 0
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
             if int(stat.read_text().rpartition(")")[2].split()[2]) == group:
                 rollup = (stat.parent / "smaps_rollup").read_text()
-                total += int(rollup.partition("\nPss:")[2].split()[0]) * 1024
+                total += int(rollup.partition(f"\n{kind}:")[2].split()[0]) * 1024
     return total

@@ -102,11 +102,13 @@ def build(settings: Settings) -> App:
     blobs = DiskBlobs(settings.blobs)
     notes, writing = _usage(database)
     guard = Guard(note=notes.note)
-    identities, repositories = Identities(database, guard), Repositories(database, guard, settings.quotas)
-    hot = SqlHotReads(database)
+    identities = Identities(database, guard)
+    # A look-up on the loop never waits for one in a thread: each kind has a connection of its own.
+    hot, beside = SqlHotReads(database), SqlHotReads(database)
+    repositories = Repositories(database, beside, guard, settings.quotas)
     images = Images(database, hot, guard, settings.quotas)
     layers = Layers(database, hot, blobs, guard, Grace(settings.keep_unused))
-    uploads = Uploads(database, blobs, guard, new_id=_new_upload, now=_now, quotas=settings.quotas)
+    uploads = Uploads(database, beside, blobs, guard, new_id=_new_upload, now=_now, quotas=settings.quotas)
     pools = Pools(inline=database.is_sqlite)
     room = Room()
     ecr = Ecr(
@@ -123,7 +125,7 @@ def build(settings: Settings) -> App:
     metrics, log = Metrics(), AuditLog(settings.audit)
     audit = Recorder(log.append, code_of, metrics.count_unrecorded, reads=settings.audit_reads)
     return App(
-        aws=AwsDoor(services, hot.key, _now, throttle, identities.note_key_use, audit),
+        aws=AwsDoor(services, beside.key, _now, throttle, identities.note_key_use, audit),
         oci=OciDoor(
             identities,
             images,
@@ -146,7 +148,7 @@ def build(settings: Settings) -> App:
         proxies=settings.proxies,
         authority=settings.authority / AUTHORITY_FILE,
         ready=lambda: _check(database, blobs.folder),
-        close=[writing.stop, log.close, hot.close, database.close],
+        close=[writing.stop, log.close, hot.close, beside.close, database.close],
     )
 
 

@@ -71,11 +71,12 @@ class Desk:
         self.blobs = DiskBlobs(self.folder)
         self.hot = SqlHotReads(self.database)
         self.identities = Identities(self.database, self.guard)
-        self.repositories = Repositories(self.database, self.guard, self.quotas)
+        self.repositories = Repositories(self.database, self.hot, self.guard, self.quotas)
         self.images = Images(self.database, self.hot, self.guard, self.quotas)
         self.layers = Layers(self.database, self.hot, self.blobs, self.guard, GRACE)
         self.uploads = Uploads(
             self.database,
+            self.hot,
             self.blobs,
             self.guard,
             new_id=lambda: UploadId(str(uuid.uuid4())),

@@ -70,4 +70,4 @@ def add_image(database: SqlDatabase, repository: Repository, manifest: Manifest,
 
 def add_layer(database: SqlDatabase, repository: Repository, text: str, number: int) -> UploadId:
     with database.write() as tx:
-        return tx.layers.add(repository, blob(text), upload_id(number), len(text), AT)
+        return tx.layers.add(repository, blob(text), upload_id(number), len(text), AT)[0]

@@ -189,7 +189,7 @@ def test_content_that_is_being_pushed_again_is_not_forgotten(database: SqlDataba
     release(database, app)
 
     def push(tx: Transaction) -> None:
-        assert tx.layers.add(app, blob("layer"), upload_id(2), 5, LATER) == upload_id(1)
+        assert tx.layers.add(app, blob("layer"), upload_id(2), 5, LATER) == (upload_id(1), True)
 
     assert behind(database, push, lambda: forget(database)) == []
 

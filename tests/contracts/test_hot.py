@@ -9,7 +9,7 @@ from moorage.core.digests import Digest
 from moorage.core.images import Served
 from moorage.core.names import AccountId, RepositoryName, Tag
 from moorage.core.repositories import Repository
-from moorage.core.uploads import Layer
+from moorage.core.uploads import Layer, Upload
 from moorage.ports import Versions
 from tests.contracts.rows import AT, HERE, THEIRS, THERE, add_image, add_layer, add_repository, blob, image, upload_id
 
@@ -54,6 +54,33 @@ def test_a_manifest_comes_with_its_last_pull(database: SqlDatabase, hot: SqlHotR
 
     assert found
     assert found[1].pulled_at == AT + timedelta(hours=1)
+
+
+def test_an_upload_is_found_in_its_repository(database: SqlDatabase, hot: SqlHotReads, app: Repository) -> None:
+    upload = Upload(
+        id=upload_id(1), repository_id=app.id, started_at=AT, touched_at=AT, size=7, small_part=True, owner="AIDA"
+    )
+    with database.write() as tx:
+        tx.uploads.add(upload)
+
+    assert hot.upload(HERE.account, HERE, app.name, upload.id) == (Versions(1, 0, app.id, 0), upload)
+    assert hot.upload(HERE.account, HERE, NOWHERE, upload.id) is None
+    assert hot.upload(HERE.account, THERE, app.name, upload.id) is None
+    assert hot.upload(THEIRS.account, HERE, app.name, upload.id) is None
+    assert hot.upload(HERE.account, HERE, app.name, upload_id(2)) is None
+
+
+def test_repositories_come_in_pages_of_their_registry(database: SqlDatabase, hot: SqlHotReads, app: Repository) -> None:
+    other = add_repository(database, "other")
+    with database.read() as tx:
+        kept = tx.repositories.page(HERE, "", 10)
+
+    assert hot.repositories(HERE.account, HERE, "", 10) == (Versions(1, 0), kept)
+    assert hot.repositories(HERE.account, HERE, "", 1) == (Versions(1, 0), [other])
+    assert hot.repositories(HERE.account, HERE, other.name, 10) == (Versions(1, 0), [app])
+    assert hot.repositories(HERE.account, HERE, app.name, 10) is None
+    assert hot.repositories(HERE.account, THERE, "", 10) is None
+    assert hot.repositories(THEIRS.account, HERE, "", 10) is None
 
 
 def test_a_layer_is_found_where_it_is_held(database: SqlDatabase, hot: SqlHotReads, app: Repository) -> None:

@@ -133,10 +133,9 @@ def test_an_upload_is_read_back_as_it_was_left(database: SqlDatabase, app: Repos
         rows: UploadRows = tx.uploads
         rows.add(upload)
         assert rows.get(app, upload.id) == upload
-        rows.update(grown)
+        assert rows.update(grown)
 
-    with database.write() as tx:
-        assert tx.uploads.lock(app, upload.id) == grown
+    with database.read() as tx:
         assert tx.uploads.get(app, upload.id) == grown
 
 
@@ -145,7 +144,12 @@ def test_an_upload_is_one_of_its_repository_alone(database: SqlDatabase, app: Re
     with database.write() as tx:
         tx.uploads.add(Upload(id=upload_id(1), repository_id=app.id, started_at=AT, touched_at=AT))
         assert tx.uploads.get(other, upload_id(1)) is None
-        assert tx.uploads.lock(other, upload_id(1)) is None
+        assert not tx.uploads.update(
+            Upload(id=upload_id(1), repository_id=other.id, started_at=AT, touched_at=AT, size=7)
+        )
+        assert tx.uploads.get(app, upload_id(1)) == Upload(
+            id=upload_id(1), repository_id=app.id, started_at=AT, touched_at=AT
+        )
         assert tx.uploads.get(app, upload_id(2)) is None
 
 
@@ -155,6 +159,9 @@ def test_a_forgotten_upload_is_gone_and_may_be_forgotten_again(database: SqlData
         tx.uploads.remove(upload_id(1))
         tx.uploads.remove(upload_id(1))
         assert tx.uploads.get(app, upload_id(1)) is None
+        assert not tx.uploads.update(
+            Upload(id=upload_id(1), repository_id=app.id, started_at=AT, touched_at=AT, size=7)
+        )
 
 
 def test_the_open_uploads_of_a_user_are_counted_wherever_they_are(database: SqlDatabase) -> None:

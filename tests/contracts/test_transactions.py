@@ -1,6 +1,5 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,10 +9,9 @@ from moorage.adapters.sql.database import SqlDatabase
 from moorage.core.errors import StorageFull
 from moorage.core.names import RepositoryName, Tag
 from moorage.core.repositories import Repository
-from moorage.core.uploads import Upload
 from moorage.ports import Transaction
 from tests.contracts.processes import processes
-from tests.contracts.rows import AT, HERE, add_image, add_repository, image, upload_id
+from tests.contracts.rows import AT, HERE, add_image, add_repository, image
 
 WRITERS, TURNS = 4, 10
 
@@ -150,24 +148,6 @@ def test_who_locks_a_registry_changes_what_nobody_else_does(database: SqlDatabas
     all_at_once(database, count)
 
     assert settings(database) == {"count": str(WRITERS * TURNS)}
-
-
-def test_who_locks_an_upload_changes_what_nobody_else_does(database: SqlDatabase, app: Repository) -> None:
-    with database.write() as tx:
-        tx.uploads.add(Upload(id=upload_id(1), repository_id=app.id, started_at=AT, touched_at=AT))
-
-    def grow(each: SqlDatabase) -> None:
-        with each.write(durable=False) as tx:
-            locked = tx.uploads.lock(app, upload_id(1))
-            assert locked
-            tx.uploads.update(replace(locked, size=locked.size + 7, parts=locked.parts + 1))
-
-    all_at_once(database, grow)
-
-    with database.read() as tx:
-        grown = tx.uploads.get(app, upload_id(1))
-    assert grown
-    assert (grown.size, grown.parts) == (7 * WRITERS * TURNS, WRITERS * TURNS)
 
 
 def test_every_change_of_identities_is_counted(database: SqlDatabase) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.conformance import suite
-from tests.house import operations, security, settings
+from tests.house import costs, operations, security, settings
 from tests.house.tree import ROOT
 
 README = ROOT / "README.md"
@@ -14,6 +14,7 @@ PARTS: dict[str, tuple[Path, Callable[[], str]]] = {
     "operations": (README, operations.table),
     "conformance": (README, suite.line),
     "weaknesses": (ROOT / "docs" / "security.md", security.table),
+    "costs": (ROOT / "docs" / "performance.md", costs.table),
     "settings": (ROOT / "docs" / "settings.md", settings.table),
 }
 

@@ -143,14 +143,23 @@ class Guard:
         repository = self._repository(tx, versions, name)
         _decide(self._note, rights, registry, repository, call, action, call.registry.repository_arn(name), context)
 
-    def allow_remembered(self, versions: Versions, call: Call, action: str, name: RepositoryName) -> bool:
-        """As ``allow_repository``, for what was read under ``versions``; False where it is not remembered, so ask that."""
+    def allow_remembered(self, versions: Versions, call: Call, action: str, name: RepositoryName | None) -> bool:
+        """As ``allow_repository``, for what was read under ``versions``; False where it is not remembered, so ask that.
+
+        Without a name it is all repositories of the registry that are asked for, as by ``allow`` of ``repository/*``.
+        """
         rights = self._callers.get((call.caller.access_key_id, call.caller.user_id), versions.identities)
         registry = self._registries.get(call.registry, versions.registry)
-        repository = self._repositories.get(versions.repository or 0, versions.changes)
-        if rights is None or registry is None or repository is None:
+        repository = _NO_REPOSITORY
+        if name is not None:
+            known = self._repositories.get(versions.repository or 0, versions.changes)
+            if known is None:
+                return False
+            repository = known
+        if rights is None or registry is None:
             return False
-        _decide(self._note, rights, registry, repository, call, action, call.registry.repository_arn(name), NO_CONTEXT)
+        resource = call.registry.repository_arn(name or "*")
+        _decide(self._note, rights, registry, repository, call, action, resource, NO_CONTEXT)
         return True
 
     def allow_trusted(

@@ -15,14 +15,15 @@ from moorage.core.names import RepositoryName
 from moorage.core.quotas import ECR, Quotas
 from moorage.core.repositories import Repository, TagMutability, with_tags
 from moorage.core.settings import DEFAULTS, check_setting
-from moorage.ports import Database
+from moorage.ports import Database, HotReads
 
 
 class Repositories:
     """Actions on repositories; each raises AccessDenied where the caller has no right to it."""
 
-    def __init__(self, database: Database, guard: Guard, quotas: Quotas = ECR) -> None:
+    def __init__(self, database: Database, hot: HotReads, guard: Guard, quotas: Quotas = ECR) -> None:
         self._database = database
+        self._hot = hot
         self._guard = guard
         self._quotas = quotas
 
@@ -57,8 +58,12 @@ class Repositories:
 
     def page(self, call: Call, after: str, limit: int) -> list[Repository]:
         """Return up to ``limit`` repositories of the registry in the order of their names."""
+        everything = call.registry.repository_arn("*")
+        hot = self._hot.repositories(call.caller.account, call.registry, after, limit)
+        if hot and self._guard.allow_remembered(hot[0], call, "ecr:DescribeRepositories", None):
+            return hot[1]
         with self._database.read() as tx:
-            self._guard.allow(tx, call, "ecr:DescribeRepositories", call.registry.repository_arn("*"))
+            self._guard.allow(tx, call, "ecr:DescribeRepositories", everything)
             return tx.repositories.page(call.registry, after, limit)
 
     def delete(self, call: Call, name: RepositoryName, *, force: bool) -> Repository:

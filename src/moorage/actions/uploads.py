@@ -18,7 +18,7 @@ from moorage.core.quotas import ECR, Quotas
 from moorage.core.repositories import Repository
 from moorage.core.settings import DEFAULTS
 from moorage.core.uploads import Upload, chosen, completed_parts, continues, grown, one_more, with_part
-from moorage.ports import Blobs, Database, Transaction, Writer
+from moorage.ports import Blobs, Database, HotReads, Transaction, Writer
 
 MOST_ORIGINS = 100
 """Repositories that a mount without a source looks into: its transaction keeps others waiting."""
@@ -51,6 +51,7 @@ class Session:
         self.writer = writer
         self._quotas = quotas
         self.received = 0
+        self.closed = False
         writer.start(upload.size, algorithm or upload.algorithm)
 
     def write(self, chunks: Sequence[bytes]) -> None:
@@ -63,6 +64,7 @@ class Session:
     def close(self) -> None:
         """Let go; bytes that were not kept or completed do not count."""
         self.writer.close()
+        self.closed = True
 
 
 class Uploads:
@@ -71,6 +73,7 @@ class Uploads:
     def __init__(
         self,
         database: Database,
+        hot: HotReads,
         blobs: Blobs,
         guard: Guard,
         *,
@@ -79,6 +82,7 @@ class Uploads:
         quotas: Quotas = ECR,
     ) -> None:
         self._database = database
+        self._hot = hot
         self._blobs = blobs
         self._guard = guard
         self._quotas = quotas
@@ -131,19 +135,25 @@ class Uploads:
         ``first_byte`` is where the caller believes to go on, None where it does not say. Raises InvalidLayerPart where the
         upload stands elsewhere, UploadBusy while another request holds it.
         """
-        with self._database.read() as tx:
-            upload = _upload(tx, found(tx, self._guard, call, action, name), upload_id)
-        writer = self._blobs.writer(upload.id)
+        writer = self._blobs.writer(self._known(call, name, upload_id, action).id)
         try:
             # Read again now that nobody else can change it: it may have been completed before the hold was gained.
-            with self._database.read() as tx:
-                upload = _upload(tx, found(tx, self._guard, call, action, name), upload_id)
+            upload = self._known(call, name, upload_id, action)
             if first_byte is not None:
                 continues(upload, first_byte, call.registry, name)
             return Session(name, upload, writer, algorithm, self._quotas)
         except BaseException:
             writer.close()
             raise
+
+    def _known(self, call: Call, name: RepositoryName, upload_id: str, action: str) -> Upload:
+        """Return an upload that the caller may do ``action`` to, in one look-up where that suffices."""
+        parsed = parse_upload(upload_id)
+        hot = self._hot.upload(call.caller.account, call.registry, name, parsed) if parsed else None
+        if hot and self._guard.allow_remembered(hot[0], call, action, name):
+            return hot[1]
+        with self._database.read() as tx:
+            return _upload(tx, found(tx, self._guard, call, action, name), upload_id)
 
     def keep(self, call: Call, session: Session) -> Upload:
         """Acknowledge what the registry door received."""
@@ -156,8 +166,9 @@ class Uploads:
     def _store(self, call: Call, session: Session, upload: Upload) -> Upload:
         with self._database.write(durable=False) as tx:
             repository = locked(tx, self._guard, call, "ecr:UploadLayerPart", session.name)
-            _locked_upload(tx, repository, upload.id)
-            tx.uploads.update(replace(upload, touched_at=self._now()))
+            grown_to = replace(upload, touched_at=self._now())
+            if repository.id != upload.repository_id or not tx.uploads.update(grown_to):
+                raise UploadNotFound(upload.id, session.name, call.registry.account)
         session.writer.keep()
         return upload
 
@@ -177,8 +188,7 @@ class Uploads:
                 self._guard.allow_repository(tx, call, "ecr:UploadLayerPart", repository.name)
             if repository.id != upload.repository_id:
                 raise UploadNotFound(upload.id, session.name, call.registry.account)
-            new = digest not in tx.layers.get(repository, [digest])
-            key = tx.layers.add(repository, digest, upload.id, upload.size, self._now())
+            key, new = tx.layers.add(repository, digest, upload.id, upload.size, self._now())
             if key != upload.id and self._blobs.size(key) != upload.size:
                 # What was stored is lost; here it is again.
                 tx.layers.move(digest, upload.id)
@@ -204,8 +214,7 @@ class Uploads:
 
     def status(self, call: Call, name: RepositoryName, upload_id: str) -> Upload:
         """Return how far an upload has come."""
-        with self._database.read() as tx:
-            return _upload(tx, found(tx, self._guard, call, "ecr:UploadLayerPart", name), upload_id)
+        return self._known(call, name, upload_id, "ecr:UploadLayerPart")
 
     def cancel(self, call: Call, name: RepositoryName, upload_id: str) -> None:
         """Forget an upload and its bytes; raises UploadBusy while another request writes to it."""
@@ -255,8 +264,3 @@ def _upload(tx: Transaction, repository: Repository, upload_id: str) -> Upload:
     if upload is None:
         raise UploadNotFound(upload_id[:64], repository.name, repository.registry.account)
     return upload
-
-
-def _locked_upload(tx: Transaction, repository: Repository, upload_id: UploadId) -> None:
-    if tx.uploads.lock(repository, upload_id) is None:
-        raise UploadNotFound(upload_id, repository.name, repository.registry.account)

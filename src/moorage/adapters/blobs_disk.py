@@ -217,9 +217,11 @@ class DiskWriter:
         return digest_from(self._hash)
 
     def close(self) -> None:
-        """Let another writer in."""
+        """Let another writer in; once is enough, and twice does no harm, from whichever threads."""
         with self._in_use:
-            os.close(self._file)
+            if self._file >= 0:
+                os.close(self._file)
+                self._file = -1
 
 
 def _status(file: "os.DirEntry[str]") -> os.stat_result | None:

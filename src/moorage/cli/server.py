@@ -3,10 +3,12 @@
 import errno
 import logging.config
 import os
+import resource
 import shlex
 import shutil
 import socket
 import tempfile
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -21,6 +23,7 @@ def run(settings: Settings) -> int:
     """Serve until told to stop; returns the exit status."""
     # The store holds secrets; the folder may have been made by somebody else, with another mode than ours.
     os.umask(0o077)
+    _open_all_files()
     for host, port, option in _addresses(settings):
         _check_free(host, port, option)
     several = settings.workers > 1 or settings.tls is not None
@@ -32,6 +35,16 @@ def run(settings: Settings) -> int:
     finally:
         if counters:
             shutil.rmtree(counters, ignore_errors=True)
+
+
+def _open_all_files() -> None:
+    """Let this process and those that it starts have as many files open as they may.
+
+    An upload under way has two, its connection and its bytes; the usual limit of 1,024 is there for programs of another kind.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):  # some systems call it unlimited and then allow less
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _run(settings: Settings) -> int:

@@ -129,8 +129,13 @@ class LayerRows(Protocol):
     def get(self, repository: Repository, digests: Sequence[Digest]) -> dict[Digest, Layer]:
         """Return those of the blobs that the repository holds, with what its manifests call them."""
 
-    def add(self, repository: Repository, digest: Digest, key: UploadId, size: int, at: datetime) -> UploadId:
-        """Store content, unless it is stored already, and that the repository holds it; return the key of its bytes."""
+    def add(
+        self, repository: Repository, digest: Digest, key: UploadId, size: int, at: datetime
+    ) -> tuple[UploadId, bool]:
+        """Store content, unless it is stored already, and that the repository holds it.
+
+        Return the key of its bytes, and whether the repository did not hold it before.
+        """
 
     def move(self, digest: Digest, key: UploadId) -> None:
         """Say that the bytes of content that is stored already lie under another key."""
@@ -178,11 +183,8 @@ class UploadRows(Protocol):
     def get(self, repository: Repository, upload: UploadId) -> Upload | None:
         """Return an upload of this repository."""
 
-    def lock(self, repository: Repository, upload: UploadId) -> Upload | None:
-        """Return an upload of this repository and keep every other write to it out until the transaction ends."""
-
-    def update(self, upload: Upload) -> None:
-        """Store how far an upload has come."""
+    def update(self, upload: Upload) -> bool:
+        """Store how far an upload has come; False where its repository has no such upload any more."""
 
     def remove(self, upload: UploadId) -> None:
         """Forget an upload."""
@@ -303,9 +305,9 @@ class Database(Protocol):
 
 
 class HotReads(Protocol):
-    """What every pull and every signed request looks up, each in one statement.
+    """What every pull, every part of a push and every signed request looks up, each in one statement.
 
-    A pull's come with what decisions are remembered under; None where the account or what is pulled is missing.
+    All but the key come with what decisions are remembered under; None where the account or what is looked for is missing.
     """
 
     def key(self, key_id: str) -> Credential | None:
@@ -320,6 +322,16 @@ class HotReads(Protocol):
         self, caller: AccountId, registry: Registry, name: RepositoryName, digest: Digest
     ) -> tuple[Versions, Layer] | None:
         """Return a blob."""
+
+    def upload(
+        self, caller: AccountId, registry: Registry, name: RepositoryName, upload: UploadId
+    ) -> tuple[Versions, Upload] | None:
+        """Return an upload."""
+
+    def repositories(
+        self, caller: AccountId, registry: Registry, after: str, limit: int
+    ) -> tuple[Versions, list[Repository]] | None:
+        """Return up to ``limit`` repositories in the order of their names, those after ``after``; None where there are none."""
 
 
 class Writer(Protocol):

@@ -1,6 +1,6 @@
-"""The look-ups that every pull and every signed request makes, in one statement each.
+"""The look-ups that every pull, every part of a push and every signed request makes, in one statement each.
 
-Those of a pull come with the numbers under which decisions are remembered.
+All but that of a key come with the numbers under which decisions are remembered.
 
 On SQLite they go to the driver itself: an indexed read takes it 5 us, the layers above it 60. The statements are built
 from the same tables as all others and rendered once.
@@ -13,21 +13,24 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import Select, bindparam, literal_column, select
 from sqlalchemy.dialects.sqlite import dialect
 
 from moorage.adapters.sql import sessions
 from moorage.adapters.sql.database import BUSY_SECONDS, SqlDatabase
+from moorage.adapters.sql.layers import to_upload
+from moorage.adapters.sql.repositories import COLUMNS, to_repository
 from moorage.adapters.sql.resource_policies import identity_version, registry_version
-from moorage.adapters.sql.schema import access_keys, contents, images, layers, principals, repositories, tags
+from moorage.adapters.sql.schema import access_keys, contents, images, layers, principals, repositories, tags, uploads
 from moorage.adapters.sql.times import to_moment
 from moorage.adapters.vault import SealBroken, needed
 from moorage.core.digests import Digest, parse_digest
 from moorage.core.identities import AccessKey, User
 from moorage.core.images import Served
-from moorage.core.names import AccountId, Registry, RepositoryName, Tag
+from moorage.core.names import AccountId, Registry, RepositoryName, Tag, UploadId
+from moorage.core.repositories import Repository
 from moorage.core.sessions import PREFIX, Credential, Session
-from moorage.core.uploads import Layer
+from moorage.core.uploads import Layer, Upload
 from moorage.ports import Versions
 
 _versions = (identity_version, registry_version, repositories.c.id, repositories.c.access_version)
@@ -49,6 +52,17 @@ _layer = (
     .join(contents)
     .where(*_here, layers.c.digest == bindparam("reference"))
 )
+_upload = (
+    select(*_versions, uploads).join_from(repositories, uploads).where(*_here, uploads.c.id == bindparam("reference"))
+)
+_repositories = (
+    select(*_versions[:2], *COLUMNS)
+    .where(*_here[:2], repositories.c.name > bindparam("after"))
+    .order_by(repositories.c.name)
+    .limit(bindparam("count"))
+    # SQLAlchemy's own for SQLite would be a parameter without a name.
+    .offset(literal_column("0"))
+)
 _key = (
     select(access_keys.c.secret, access_keys.c.active, access_keys.c.created_at, access_keys.c.used_at)
     .add_columns(principals.c.account, principals.c.name, principals.c.id, principals.c.path, principals.c.created_at)
@@ -56,6 +70,7 @@ _key = (
     .join_from(access_keys, principals)
     .where(access_keys.c.id == bindparam("key"))
 )
+_STATEMENTS = (_by_digest, _by_tag, _layer, _upload, _repositories, _key)
 
 _log = logging.getLogger("moorage.secrets")
 
@@ -69,7 +84,7 @@ class SqlHotReads:
         self._sqlite = _connect(database) if database.is_sqlite else None
         # The driver hands one prepared statement to every thread that asks with the same text.
         self._alone = threading.Lock()
-        self._texts = {id(statement): _rendered(statement) for statement in (_by_digest, _by_tag, _layer, _key)}
+        self._texts = {id(statement): _rendered(statement) for statement in _STATEMENTS}
 
     def manifest(
         self, caller: AccountId, registry: Registry, name: RepositoryName, reference: Digest | Tag
@@ -88,6 +103,23 @@ class SqlHotReads:
         """Return a blob with what decisions are remembered under; None where it or the caller's account is missing."""
         row = self._one(_layer, caller, registry, name, digest)
         return (Versions(*row[:4]), Layer(row[4], row[5], row[6], to_moment(row[7]))) if row else None
+
+    def upload(
+        self, caller: AccountId, registry: Registry, name: RepositoryName, upload: UploadId
+    ) -> tuple[Versions, Upload] | None:
+        """Return an upload with what decisions are remembered under; None where it or the caller's account is missing."""
+        row = self._one(_upload, caller, registry, name, upload)
+        return (Versions(*row[:4]), to_upload(row[4:])) if row else None
+
+    def repositories(
+        self, caller: AccountId, registry: Registry, after: str, limit: int
+    ) -> tuple[Versions, list[Repository]] | None:
+        """Return a page of repositories with what decisions are remembered under; None where either is missing."""
+        values = {"caller": caller, "account": registry.account, "region": registry.region, "after": after}
+        rows = self._rows(_repositories, {**values, "count": limit})
+        if not rows or rows[0][0] is None:
+            return None
+        return Versions(*rows[0][:2]), [to_repository(row[2:]) for row in rows]
 
     def key(self, key_id: str) -> Credential | None:
         """Return an access key with its user, or temporary credentials; None where there are none or their secret was not sealed for them.
@@ -147,13 +179,15 @@ class SqlHotReads:
         return row if row is not None and row[0] is not None else None
 
     def _row(self, statement: Select[Any], values: Mapping[str, str]) -> tuple[Any, ...] | None:
+        rows = self._rows(statement, values)
+        return rows[0] if rows else None
+
+    def _rows(self, statement: Select[Any], values: Mapping[str, str | int]) -> list[tuple[Any, ...]]:
         if self._sqlite is None:
             with self._database.engine.connect() as connection:
-                row = connection.execute(statement, values).one_or_none()
-            return tuple(row) if row is not None else None
+                return [tuple(row) for row in connection.execute(statement, values)]
         with self._alone:
-            found: tuple[Any, ...] | None = self._sqlite.execute(self._texts[id(statement)], values).fetchone()
-        return found
+            return self._sqlite.execute(self._texts[id(statement)], values).fetchall()
 
 
 def _connect(database: SqlDatabase) -> sqlite3.Connection:

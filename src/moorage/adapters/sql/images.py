@@ -3,11 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, delete, exists, func, insert, or_, select, update
 
-from moorage.adapters.sql.repositories import upsert
+from moorage.adapters.sql.repositories import upsert_in
 from moorage.adapters.sql.schema import contents, images, layers, references, repositories, tags
 from moorage.adapters.sql.times import to_moment, to_seconds
 from moorage.core.digests import Digest
@@ -100,6 +101,22 @@ _id_of = select(images.c.id).where(_here, images.c.digest == bindparam("digest")
 _pointed_at = select(tags.c.image_id).where(
     tags.c.repository_id == bindparam("repository"), tags.c.name == bindparam("tag")
 )
+# Made once: to put a statement together costs more than SQLite takes to carry it out.
+_add = insert(images).returning(images.c.id)
+_refer = insert(references)
+
+
+@cache
+def _pointed(dialect: str) -> Any:
+    values: dict[str, Any] = {
+        "repository_id": bindparam("repository"),
+        "name": bindparam("tag"),
+        "image_id": bindparam("image"),
+    }
+    row = upsert_in(dialect, tags).values(values)
+    return row.on_conflict_do_update(index_elements=["repository_id", "name"], set_={"image_id": row.excluded.image_id})
+
+
 _own = select(
     images.c.id, select(func.count()).where(tags.c.image_id == images.c.id).scalar_subquery().label("tag_count")
 ).where(_here, images.c.digest == bindparam("digest"))
@@ -146,17 +163,17 @@ class SqlImageRows:
 
     def add(self, repository: Repository, manifest: Manifest, size: int, at: datetime) -> None:
         """Store an image with its bytes and references."""
-        row = insert(images).values(
-            repository_id=repository.id,
-            digest=manifest.digest,
-            media_type=manifest.media_type,
-            artifact_type=manifest.artifact_type,
-            subject=manifest.subject,
-            size=size,
-            pushed_at=to_seconds(at),
-            content=manifest.content,
-        )
-        image = self._connection.execute(row.returning(images.c.id)).scalar_one()
+        row = {
+            "repository_id": repository.id,
+            "digest": manifest.digest,
+            "media_type": manifest.media_type,
+            "artifact_type": manifest.artifact_type,
+            "subject": manifest.subject,
+            "size": size,
+            "pushed_at": to_seconds(at),
+            "content": manifest.content,
+        }
+        image = self._connection.execute(_add, row).scalar_one()
         self._connection.execute(_one_more, {"repository": repository.id, "more": 1})
         parts = {part.digest: ("blob", part.media_type) for part in manifest.blobs}
         parts |= {part.digest: ("image", part.media_type) for part in manifest.images}
@@ -171,17 +188,14 @@ class SqlImageRows:
                 }
                 for digest, (kind, media_type) in parts.items()
             ]
-            self._connection.execute(insert(references), rows)
+            self._connection.execute(_refer, rows)
 
     def point_tag(self, repository: Repository, tag: Tag, digest: Digest) -> None:
         """Make ``tag`` point at the image, wherever it pointed before."""
         here = {"repository": repository.id}
         image = self._connection.execute(_id_of, {**here, "digest": digest}).scalar_one()
         before = self._connection.execute(_pointed_at, {**here, "tag": tag}).scalars().all()
-        row = upsert(self._connection, tags).values(repository_id=repository.id, name=tag, image_id=image)
-        self._connection.execute(
-            row.on_conflict_do_update(index_elements=["repository_id", "name"], set_={"image_id": image})
-        )
+        self._connection.execute(_pointed(self._connection.dialect.name), {**here, "tag": tag, "image": image})
         self._connection.execute(_note_tagged, {"ids": [image, *before]})
 
     def untag(self, repository: Repository, names: Sequence[Tag]) -> None:

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, delete, exists, func, insert, select, tuple_, update
+from sqlalchemy import Connection, bindparam, delete, exists, func, insert, select, tuple_, update
 
-from moorage.adapters.sql.repositories import upsert
+from moorage.adapters.sql.repositories import upsert_in
 from moorage.adapters.sql.schema import contents, layers, references, remnants, repositories, uploads
 from moorage.adapters.sql.times import to_moment, to_seconds
 from moorage.core.collection import Kind, Unused
@@ -27,7 +28,6 @@ _media_type = select(references.c.media_type).where(*_refers).limit(1).scalar_su
 _get = _columns.add_columns(_media_type.label("media_type")).where(
     layers.c.repository_id == bindparam("id"), layers.c.digest.in_(bindparam("digests", expanding=True))
 )
-_key = select(contents.c.key).where(contents.c.digest == bindparam("digest"))
 _referenced = (
     select(references.c.image_id)
     .where(
@@ -89,8 +89,23 @@ _abandoned = (
     .limit(bindparam("count"))
 )
 _upload = select(uploads).where(uploads.c.id == bindparam("id"), uploads.c.repository_id == bindparam("repository"))
-_lock = _upload.with_for_update()
 _open = select(func.count()).where(uploads.c.owner == bindparam("owner"))
+# Made once: to put a statement together costs more than SQLite takes to carry it out.
+_start = insert(uploads)
+_grow = update(uploads).where(uploads.c.id == bindparam("upload"), uploads.c.repository_id == bindparam("repository"))
+_end = delete(uploads).where(uploads.c.id == bindparam("id"))
+
+
+@cache
+def _stored(dialect: str) -> Any:
+    row = upsert_in(dialect, contents)
+    told = row.on_conflict_do_update(index_elements=["digest"], set_={"told_at": row.excluded.told_at})
+    return told.returning(contents.c.key)
+
+
+@cache
+def _held(dialect: str) -> Any:
+    return upsert_in(dialect, layers).on_conflict_do_nothing().returning(layers.c.digest)
 
 
 class SqlLayerRows:
@@ -106,13 +121,16 @@ class SqlLayerRows:
             row.digest: Layer(row.digest, row.key, row.size, to_moment(row.told_at), row.media_type) for row in rows
         }
 
-    def add(self, repository: Repository, digest: Digest, key: UploadId, size: int, at: datetime) -> UploadId:
-        """Store content, unless it is stored already, and that the repository holds it; return the key of its bytes."""
-        now = to_seconds(at)
-        row = upsert(self._connection, contents).values(digest=digest, key=key, size=size, told_at=now)
-        self._connection.execute(row.on_conflict_do_update(index_elements=["digest"], set_={"told_at": now}))
-        self._hold(repository, digest)
-        return UploadId(self._connection.execute(_key, {"digest": digest}).scalar_one())
+    def add(
+        self, repository: Repository, digest: Digest, key: UploadId, size: int, at: datetime
+    ) -> tuple[UploadId, bool]:
+        """Store content, unless it is stored already, and that the repository holds it.
+
+        Return the key of its bytes, and whether the repository did not hold it before.
+        """
+        row = {"digest": digest, "key": key, "size": size, "told_at": to_seconds(at)}
+        kept = self._connection.execute(_stored(self._connection.dialect.name), row).scalar_one()
+        return UploadId(kept), self._hold(repository, digest)
 
     def move(self, digest: Digest, key: UploadId) -> None:
         """Say that the bytes of content that is stored already lie under another key."""
@@ -131,9 +149,9 @@ class SqlLayerRows:
         self._connection.execute(_locked, {"digests": list(digests)})
         self._connection.execute(update(contents).where(contents.c.digest.in_(digests)).values(told_at=to_seconds(at)))
 
-    def _hold(self, repository: Repository, digest: Digest) -> None:
-        row = upsert(self._connection, layers).values(repository_id=repository.id, digest=digest)
-        self._connection.execute(row.on_conflict_do_nothing())
+    def _hold(self, repository: Repository, digest: Digest) -> bool:
+        row = {"repository_id": repository.id, "digest": digest}
+        return self._connection.execute(_held(self._connection.dialect.name), row).first() is not None
 
     def remove(self, repository: Repository, digest: Digest) -> None:
         """Note that the repository holds a blob no longer; the content stays, for others may hold it."""
@@ -210,30 +228,21 @@ class SqlUploadRows:
 
     def add(self, upload: Upload) -> None:
         """Store a new upload."""
-        self._connection.execute(insert(uploads).values(_row(upload)))
+        self._connection.execute(_start, _row(upload))
 
     def get(self, repository: Repository, upload: UploadId) -> Upload | None:
         """Return an upload of this repository."""
-        return self._one(_upload, repository, upload)
+        row = self._connection.execute(_upload, {"id": upload, "repository": repository.id}).one_or_none()
+        return None if row is None else to_upload(row)
 
-    def lock(self, repository: Repository, upload: UploadId) -> Upload | None:
-        """Return an upload of this repository and keep every other write to it out until the transaction ends."""
-        return self._one(_lock, repository, upload)
-
-    def _one(self, statement: Select[Any], repository: Repository, upload: UploadId) -> Upload | None:
-        row = self._connection.execute(statement, {"id": upload, "repository": repository.id}).one_or_none()
-        if row is None:
-            return None
-        times = {"started_at": to_moment(row.started_at), "touched_at": to_moment(row.touched_at)}
-        return Upload(**{**row._mapping, **times})  # noqa: SLF001 - SQLAlchemy's documented name
-
-    def update(self, upload: Upload) -> None:
-        """Store how far an upload has come."""
-        self._connection.execute(update(uploads).where(uploads.c.id == upload.id).values(_row(upload)))
+    def update(self, upload: Upload) -> bool:
+        """Store how far an upload has come; False where its repository has no such upload any more."""
+        values = {**_row(upload), "upload": upload.id, "repository": upload.repository_id}
+        return self._connection.execute(_grow, values).rowcount > 0
 
     def remove(self, upload: UploadId) -> None:
         """Forget an upload."""
-        self._connection.execute(delete(uploads).where(uploads.c.id == upload))
+        self._connection.execute(_end, {"id": upload})
 
     def count(self, owner: str) -> int:
         """Return how many uploads a user has open."""
@@ -261,6 +270,23 @@ class SqlUploadRows:
     def keys(self, keys: Sequence[UploadId]) -> set[UploadId]:
         """Return those of the keys that are of uploads."""
         return set(self._connection.execute(select(uploads.c.id).where(uploads.c.id.in_(keys))).scalars())
+
+
+def to_upload(row: Sequence[Any]) -> Upload:
+    """Return the upload that a row of its table holds."""
+    number, repository, started_at, touched_at, size, parts, small_last_part, small_part, algorithm, owner = row
+    return Upload(
+        id=number,
+        repository_id=repository,
+        started_at=to_moment(started_at),
+        touched_at=to_moment(touched_at),
+        size=size,
+        parts=parts,
+        small_last_part=bool(small_last_part),
+        small_part=bool(small_part),
+        algorithm=algorithm,
+        owner=owner,
+    )
 
 
 def _row(upload: Upload) -> dict[str, Any]:

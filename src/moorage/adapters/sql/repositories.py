@@ -27,19 +27,19 @@ from moorage.core.names import Registry, RepositoryName
 from moorage.core.repositories import Encryption, Mutability, Repository, TagMutability
 
 _of_registry = (repositories.c.account == bindparam("account"), repositories.c.region == bindparam("region"))
-# In the order of ``_repository``; what is counted beforehand is no part of it.
-_columns = tuple(column for column in repositories.c if column.name != "image_count")
-_get = select(*_columns).where(*_of_registry, repositories.c.name == bindparam("name"))
+# In the order of ``_repository``; what is counted is no part of it.
+COLUMNS = tuple(column for column in repositories.c if column.name not in ("image_count", "access_version"))
+_get = select(*COLUMNS).where(*_of_registry, repositories.c.name == bindparam("name"))
 _lock = _get.with_for_update()
-_named = select(*_columns).where(*_of_registry, repositories.c.name.in_(bindparam("names", expanding=True)))
+_named = select(*COLUMNS).where(*_of_registry, repositories.c.name.in_(bindparam("names", expanding=True)))
 _page = (
-    select(*_columns)
+    select(*COLUMNS)
     .where(*_of_registry, repositories.c.name > bindparam("after"))
     .order_by(repositories.c.name)
     .limit(bindparam("count"))
 )
 _holding = (
-    select(*_columns)
+    select(*COLUMNS)
     .join(layers, layers.c.repository_id == repositories.c.id)
     .where(*_of_registry, layers.c.digest == bindparam("digest"))
     .limit(bindparam("count"))
@@ -67,7 +67,12 @@ _tags = (
 
 def upsert(connection: Connection, table: Any) -> Any:
     """Return an INSERT that can say what to do ON CONFLICT, in the dialect of the connection."""
-    return postgresql_insert(table) if connection.dialect.name == "postgresql" else sqlite_insert(table)
+    return upsert_in(connection.dialect.name, table)
+
+
+def upsert_in(dialect: str, table: Any) -> Any:
+    """Return such an INSERT in a dialect, for a statement that is made once."""
+    return postgresql_insert(table) if dialect == "postgresql" else sqlite_insert(table)
 
 
 class SqlRepositoryRows:
@@ -86,12 +91,12 @@ class SqlRepositoryRows:
     def lock(self, registry: Registry, name: RepositoryName) -> Repository | None:
         """Return the repository and keep every other write to it out until the transaction ends."""
         row = self._connection.execute(_lock, {**key_of(registry), "name": name}).one_or_none()
-        return _repository(row) if row else None
+        return to_repository(row) if row else None
 
     def get(self, registry: Registry, name: RepositoryName) -> Repository | None:
         """Return the repository."""
         row = self._connection.execute(_get, {**key_of(registry), "name": name}).one_or_none()
-        return _repository(row) if row else None
+        return to_repository(row) if row else None
 
     def add(self, repository: Repository) -> Repository:
         """Store a new repository and return it with its id."""
@@ -103,9 +108,9 @@ class SqlRepositoryRows:
             "kms_key": repository.encryption.kms_key,
             **_changing(repository),
         }
-        row = self._connection.execute(insert(repositories).values(**values).returning(*_columns)).one()
+        row = self._connection.execute(insert(repositories).values(**values).returning(*COLUMNS)).one()
         self._connection.execute(_one_more, {**_of(repository.registry), "more": 1})
-        return _repository(row)
+        return to_repository(row)
 
     def update(self, repository: Repository) -> None:
         """Store the settings of a repository."""
@@ -134,13 +139,13 @@ class SqlRepositoryRows:
     def named(self, registry: Registry, names: Sequence[RepositoryName]) -> list[Repository]:
         """Return those of the repositories named that exist."""
         return [
-            _repository(row) for row in self._connection.execute(_named, {**key_of(registry), "names": list(names)})
+            to_repository(row) for row in self._connection.execute(_named, {**key_of(registry), "names": list(names)})
         ]
 
     def page(self, registry: Registry, after: str, limit: int) -> list[Repository]:
         """Return up to ``limit`` repositories in the order of their names, those after ``after``."""
         rows = self._connection.execute(_page, {**key_of(registry), "after": after, "count": limit})
-        return [_repository(row) for row in rows]
+        return [to_repository(row) for row in rows]
 
     def tags(self, repository: int) -> dict[str, str]:
         """Return the resource tags."""
@@ -157,7 +162,7 @@ class SqlRepositoryRows:
     def holding(self, registry: Registry, digest: Digest, limit: int) -> list[Repository]:
         """Return up to ``limit`` repositories of the registry that hold a blob, in no order."""
         rows = self._connection.execute(_holding, {**key_of(registry), "digest": digest, "count": limit})
-        return [_repository(row) for row in rows]
+        return [to_repository(row) for row in rows]
 
     def settings(self, registry: Registry) -> dict[str, str]:
         """Return the account settings that were put."""
@@ -200,16 +205,17 @@ def _changing(repository: Repository) -> dict[str, Any]:
     }
 
 
-def _repository(row: Sequence[Any]) -> Repository:
+def to_repository(row: Sequence[Any]) -> Repository:
+    """Return the repository that a row of its table holds."""
     # Taken apart at once, in the order of the table: by name each column would be looked up again.
-    number, account, region, name, created_at, mutability, exclusions, scan_on_push, encryption, kms_key, *_ = row
+    number, account, region, name, created_at, mutability, exclusions, scan_on_push, encryption, kms_key = row
     return Repository(
         id=number,
         registry=Registry(account, region),
         name=name,
         created_at=to_moment(created_at),
         mutability=_mutability(mutability, exclusions),
-        scan_on_push=scan_on_push,
+        scan_on_push=bool(scan_on_push),
         encryption=Encryption(encryption, kms_key),
     )
 

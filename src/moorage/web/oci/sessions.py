@@ -6,8 +6,10 @@ The session's id is in the path of a relative Location: some clients drop a quer
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from contextlib import closing, suppress
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from moorage.actions.uploads import Session, Uploads
 from moorage.core.calls import Call
@@ -28,6 +30,8 @@ GATHERED = 128 * 1024 * 1024
 """Bytes that all uploads of a process gather together: of very many at once each gathers less."""
 PIECES = 1024
 """Pieces that one write to a file can take (Linux, IOV_MAX)."""
+
+T = TypeVar("T")
 
 COMPLETE = "ecr:CompleteLayerUpload"
 APPEND = "ecr:UploadLayerPart"
@@ -59,37 +63,29 @@ class Sessions:
 
     async def _take_whole(self, request: OciRequest, call: Call, name: RepositoryName, wanted: Digest) -> Answer:
         session = await self._pools.bytes(self._uploads.start_at_once, call, name, algorithm_of(wanted))
+        end = partial(self._uploads.complete, call, session, (wanted,), parts=False)
         try:
-            await self._receive(request, call, session)
-            await self._pools.bytes(self._uploads.complete, call, session, (wanted,), parts=False)
+            await self._receive(request, call, session, end)
         except (Refused, ClientGone):
             # Refused means that no row has these bytes. After any other failure one may, so they are left alone.
             await asyncio.shield(self._pools.bytes(self._uploads.drop, session))
             raise
-        finally:
-            await asyncio.shield(self._pools.bytes(session.close))
         return _stored(name, wanted)
 
     async def append(self, request: OciRequest, call: Call, route: Route) -> Answer:
         """Take a chunk, or a stream of bytes without a length."""
         name = repository(route.name)
         session = await self._resume(request, call, name, route, APPEND, None)
-        try:
-            await self._receive(request, call, session)
-            upload = await self._pools.bytes(self._uploads.keep, call, session)
-        finally:
-            await asyncio.shield(self._pools.bytes(session.close))
+        upload = await self._receive(request, call, session, partial(self._uploads.keep, call, session))
         return _going_on(202, name, upload.id, upload.size)
 
     async def complete(self, request: OciRequest, call: Call, route: Route) -> Answer:
         """Take the rest, if any, and make the upload a blob."""
         name, wanted = repository(route.name), digest(request.query.get("digest") or "")
         session = await self._resume(request, call, name, route, COMPLETE, algorithm_of(wanted))
-        try:
-            await self._receive(request, call, session)
-            await self._pools.bytes(self._uploads.complete, call, session, (wanted,), parts=False)
-        finally:
-            await asyncio.shield(self._pools.bytes(session.close))
+        await self._receive(
+            request, call, session, partial(self._uploads.complete, call, session, (wanted,), parts=False)
+        )
         return _stored(name, wanted)
 
     async def status(self, _request: OciRequest, call: Call, route: Route) -> Answer:
@@ -116,8 +112,30 @@ class Sessions:
         first = stated[0] if stated else None
         return await self._pools.bytes(self._uploads.resume, call, name, route.reference, first, action, expected)
 
-    async def _receive(self, request: OciRequest, call: Call, session: Session) -> None:
-        """Write the body as it arrives: while one gathering is written and hashed, the next one comes in."""
+    async def _receive(self, request: OciRequest, call: Call, session: Session, end: Callable[[], T]) -> T:
+        """Write the body, do what ends the request, and let go of the upload, whatever happens.
+
+        Of a small body all of that is one hop to a thread: who pushes many small layers waits for hops more than for bytes.
+        """
+
+        def finish() -> T:
+            with closing(session):
+                if rest:
+                    session.write(rest)
+                if stated and session.received != stated[1] - stated[0] + 1:
+                    raise _not_as_stated(session, call, stated)
+                return end()
+
+        try:
+            stated = content_range(request.headers.get(b"content-range"))
+            rest = await self._all_but_the_last(request, session)
+            return await self._pools.bytes(finish)
+        finally:
+            if not session.closed:
+                await asyncio.shield(self._pools.bytes(session.close))
+
+    async def _all_but_the_last(self, request: OciRequest, session: Session) -> list[bytes]:
+        """Write the body as it arrives: while one gathering is written and hashed, the next one comes in. Return the last."""
         writing: asyncio.Future[None] | None = None
         gathered: list[bytes] = []
         size = 0
@@ -134,23 +152,23 @@ class Sessions:
             if writing:
                 await writing
                 writing = None
-            if gathered:
-                await self._pools.bytes(session.write, gathered)
         finally:
             self._receiving -= 1
             # Nothing may still be writing when the session is closed, whatever ended this.
             if writing:
                 with suppress(Exception):
                     await asyncio.shield(writing)
-        stated = content_range(request.headers.get(b"content-range"))
-        if stated and session.received != stated[1] - stated[0] + 1:
-            raise InvalidLayerPart(
-                f"The layer part has {session.received} bytes instead of the {stated[1] - stated[0] + 1} of its Content-Range",
-                session.name,
-                call.registry.account,
-                session.upload.id,
-                session.upload.size - 1,
-            )
+        return gathered
+
+
+def _not_as_stated(session: Session, call: Call, stated: tuple[int, int]) -> InvalidLayerPart:
+    return InvalidLayerPart(
+        f"The layer part has {session.received} bytes instead of the {stated[1] - stated[0] + 1} of its Content-Range",
+        session.name,
+        call.registry.account,
+        session.upload.id,
+        session.upload.size - 1,
+    )
 
 
 def _going_on(status: int, name: RepositoryName, upload: UploadId, size: int) -> Answer:
