@@ -11,7 +11,6 @@ FILE_LINES = 400
 
 # "src/moorage/....py" or "src/moorage/....py:function": why it is better whole.
 LONGER_FOR_A_REASON: dict[str, str] = {
-    "src/moorage/ports.py": "what the actions need of the world, all of it: an adapter is written beside the whole of its ports",
     "src/moorage/core/errors.py": "one tree of refusals, a few lines each; both doors' tables are read beside the whole of it",
 }
 
