@@ -68,6 +68,15 @@ def test_the_newest_comes_first_and_a_line_says_who_did_what_from_where(store: P
     ]
 
 
+def test_no_terminal_is_told_what_to_do(store: Path) -> None:
+    log = AuditLog(store / "audit")
+    arn = "arn:aws:ecr:us-east-1:1:\x1b[2Jx\u202ey\n"
+    log.append(record(CALL, "ecr", "TagResource", {"resourceArn": arn}, DENIED, "event"))
+    log.close()
+
+    assert "  TagResource  ?[2Jx?y?  from " in moorage("audit", store).output
+
+
 def names(result: Result) -> list[str]:
     assert result.exit_code == 0, result.output
     return [json.loads(line)["eventName"] for line in result.stdout.splitlines()]

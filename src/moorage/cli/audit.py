@@ -2,7 +2,6 @@
 
 import json
 import logging
-import shlex
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -91,8 +90,10 @@ def _line(entry: Entry) -> str:
     who = entry.principal.rpartition(":")[2]
     where = (entry.resource or "").rpartition(":")[2] or "-"
     result = entry.error or "ok"
-    client = shlex.quote(event["sourceIPAddress"])
-    return f"{entry.at:%F %T}Z  {result}  {who}  {entry.name}  {where}  from {client}  {entry.request_id}"
+    client = event["sourceIPAddress"]
+    line = f"{entry.at:%F %T}Z  {result}  {who}  {entry.name}  {where}  from {client}  {entry.request_id}"
+    # A resource may be what a client called it; a terminal would obey some of its characters.
+    return "".join(each if each.isprintable() else "?" for each in line)
 
 
 class Indexer:
