@@ -113,10 +113,11 @@ class Place:
     # --- everything -----------------------------------------------------------------------------------------------------
 
     def kept(self) -> dict[str, Any]:
-        """Return every row but for the times of pulls, of the last bytes and of the use of keys, every file of bytes with its size, and what both doors show of them."""
+        """Return every row but for the times of pulls, of the last bytes and of the use of keys and what the audit log has, every file of bytes with its size, and what both doors show of them."""
         with closing(sqlite3.connect(f"file:{self.server.data / 'moorage.db'}?mode=ro", uri=True)) as database:
             database.row_factory = sqlite3.Row
-            tables = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            named = (row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'"))
+            tables = [name for name in named if name not in TOLD]
             rows = {table: _rows(database, table) for table in tables}
             acknowledged = dict(database.execute("SELECT id, size FROM uploads").fetchall())
         sizes = {path.name: path.stat().st_size for path in self.server.data.glob("blobs/*/*")}
@@ -142,6 +143,8 @@ class Place:
         return [{key: value for key, value in each.items() if key != "lastRecordedPullTime"} for each in found], tags
 
 
+TOLD = {"audit_events", "audit_files", "access_used"}
+"""Tables of what was asked, which grow whatever became of it."""
 POLICY = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"ecr:*","Resource":"*"}]}'
 
 

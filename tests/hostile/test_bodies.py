@@ -79,7 +79,7 @@ NOT_FORMS: dict[str, tuple[bytes, str]] = {
     "a surrogate": (b"Action=ListUsers&PathPrefix=%ed%a0%80", "MalformedInput"),
     "too many fields": (b"Action=ListUsers" + b"".join(b"&f%d=" % at for at in range(3000)), "MalformedInput"),
     "a text and a structure": (b"Action=ListUsers&a=1&a.b=1", "MalformedInput"),
-    "a giant index": (b"Action=TagUser&UserName=a&Tags.member.99999999.Key=a", "InvalidAction"),
+    "a giant index": (b"Action=TagUser&UserName=a&Tags.member.99999999.Key=a", "MalformedInput"),
     "no number": (b"Action=ListUsers&MaxItems=ten", "MalformedInput"),
     "a giant number": (b"Action=ListUsers&MaxItems=" + b"9" * 5000, "MalformedInput"),
     "other digits": ("Action=ListUsers&MaxItems=٣".encode(), "MalformedInput"),

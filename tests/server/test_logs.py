@@ -68,8 +68,8 @@ def test_every_line_of_the_json_log_parses_and_names_its_request(start_server: C
         "operation": "POST uploads",
     }
     server.stop()
-    # The first two lines are for the terminal, before anything is served.
-    lines = server.log.read_text().splitlines()[2:]
+    # The first three lines are for the terminal, before anything is served.
+    lines = server.log.read_text().splitlines()[3:]
     assert [set(json.loads(each)) & {"time", "level", "logger", "message"} for each in lines] == [
         {"time", "level", "logger", "message"}
     ] * len(lines)
