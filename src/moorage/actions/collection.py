@@ -17,7 +17,7 @@ from moorage.core.errors import UploadBusy
 from moorage.core.names import Registry, RepositoryName, UploadId
 from moorage.ports import Blobs, Database
 
-ROWS = 500
+ROWS = 200
 """Rows of a deleted repository that are erased in one transaction: others wait for it."""
 
 
