@@ -2,8 +2,6 @@
 
 import json
 import os
-import re
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -73,12 +71,20 @@ def test_an_account_that_is_made_beside_a_server_is_there_at_the_next_request(ow
     assert uri.endswith(f"/{APP}")
 
 
-def test_a_key_is_printed_once_as_a_profile_and_is_nowhere_else(own_server: Server) -> None:
+def test_a_key_is_printed_once_as_a_profile_and_is_nowhere_else(own_server: Server, tmp_path: Path) -> None:
     result = accounts(own_server, "create", "--account", NOBODY)
 
-    pairs = re.findall(r"aws configure set (\w+) (\S+) --profile moorage-999999999999", result.stdout)
-    entries = {name: shlex.split(value)[0] for name, value in pairs}
-    assert len(result.stdout.splitlines()) == 4
+    home = tmp_path / "home"
+    run(
+        ["sh", "-c", result.stdout],
+        env=plain_environment(HOME=str(home), PATH=f"{CACHE / 'awscli' / 'bin'}:{os.environ['PATH']}"),
+    )
+    assert (home / ".aws" / "credentials").stat().st_mode & 0o77 == 0
+    read = configparser.ConfigParser()
+    read.read([home / ".aws" / "credentials"])
+    entries = dict(read["moorage-999999999999"])
+    read.read([home / ".aws" / "config"])
+    entries |= read["profile moorage-999999999999"]
     assert (entries["region"], entries["endpoint_url"]) == ("us-east-1", own_server.url)
     person = Person("admin", NOBODY, entries["aws_access_key_id"], entries["aws_secret_access_key"])
     assert arn(own_server, person).endswith(":user/admin")

@@ -21,6 +21,7 @@ from moorage.core.sessions import (
     Session,
     packed,
     seconds_of_role,
+    source_of,
     tags_of,
 )
 from moorage.ports import Database, Transaction
@@ -63,18 +64,19 @@ class Sessions:
         with self._database.write() as tx:
             role = _role(tx, arn)
             by = tx.sessions.get(call.caller.access_key_id)
+            all_tags = tags_of(tags, by)
+            source = source_of(wish.source_identity, by)
+            context = _context(tx, role, replace(wish, tags=list(all_tags.items()), source_identity=source))
             for action, is_needed in (
                 ("sts:AssumeRole", True),
-                ("sts:TagSession", bool(tags)),
-                ("sts:SetSourceIdentity", bool(wish.source_identity)),
+                ("sts:TagSession", bool(all_tags)),
+                ("sts:SetSourceIdentity", bool(source)),
             ):
                 if is_needed:
-                    trust = role.trust if role else None
-                    self._guard.allow_trusted(tx, call, action, arn, trust, _context(tx, role, wish))
+                    self._guard.allow_trusted(tx, call, action, arn, role.trust if role else None, context)
             if role is None:
                 raise AccessDenied(call.caller.arn, "sts:AssumeRole", arn, "")
             _check_managed(tx, role.account, wish.policies)
-            all_tags = tags_of(tags, by)
             handed_on = {*wish.transitive, *(by.transitive if by else ())}
             seconds = seconds_of_role(wish.seconds, role, chained=bool(by and isinstance(by.identity, Role)))
             made = replace(
@@ -83,7 +85,7 @@ class Sessions:
                 limits=limits,
                 tags=all_tags,
                 transitive=tuple(key for key in all_tags if key in handed_on),
-                source_identity=(by.source_identity if by else "") or wish.source_identity,
+                source_identity=source,
             )
             add_session(tx, made)
             tx.identities.note_use(role.id, call.at, call.registry.region)
@@ -93,8 +95,8 @@ class Sessions:
         """Return credentials of the calling user for a while; raises AccessDenied for a caller that has such itself."""
         with self._database.write() as tx:
             self._guard.allow(tx, call, "sts:GetSessionToken", "*")
-            user = tx.identities.find(User, call.caller.account, call.caller.user_name)
-            if user is None or call.caller.access_key_id.startswith(PREFIX):
+            user = tx.identities.identity(call.caller.user_id)
+            if not isinstance(user, User) or call.caller.access_key_id.startswith(PREFIX):
                 raise AccessDenied(call.caller.arn, "sts:GetSessionToken", "*", "with session credentials")
             made = new_session(user.account, user, call.at, seconds or USUAL_OF_USER, self._draw)
             made = replace(made, limits=(WITHOUT_IAM,))

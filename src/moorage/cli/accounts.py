@@ -239,11 +239,12 @@ def _show(settings: Settings, key: AccessKey, alias: str | None, *, as_json: boo
         f"The user {key.user.name} of account {key.user.account} has a new key, which is shown here and never again.",
         err=True,
     )
-    entries = {
-        "aws_access_key_id": key.id,
-        "aws_secret_access_key": key.secret,
-        "region": REGION,
-        "endpoint_url": settings.endpoint.read_text() if settings.endpoint.exists() else settings.url,
-    }
-    for name, value in entries.items():
+    # By a built-in of the shell: the arguments of a program can be read by everybody on the machine.
+    lines = [f"[{profile}]", f"aws_access_key_id = {key.id}", f"aws_secret_access_key = {key.secret}"]
+    click.echo('mkdir -p "$HOME/.aws"')
+    click.echo(
+        f'(umask 077; printf "%s\\n" {shlex.join(lines)} >> "${{AWS_SHARED_CREDENTIALS_FILE:-$HOME/.aws/credentials}}")'
+    )
+    url = settings.endpoint.read_text() if settings.endpoint.exists() else settings.url
+    for name, value in (("region", REGION), ("endpoint_url", url)):
         click.echo(f"aws configure set {name} {shlex.quote(value)} --profile {profile}")

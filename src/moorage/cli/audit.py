@@ -12,6 +12,7 @@ import click
 
 from moorage.actions.usage import KEPT
 from moorage.cli.options import ACCOUNT_ID, Parsed, gathered, server_settings, setting_options
+from moorage.cli.tables import printable
 from moorage.cli.upkeep import refuse_other_users
 from moorage.config import InvalidSettings, Settings, values
 from moorage.core.audit import Entry, Wanted
@@ -91,9 +92,7 @@ def _line(entry: Entry) -> str:
     where = (entry.resource or "").rpartition(":")[2] or "-"
     result = entry.error or "ok"
     client = event["sourceIPAddress"]
-    line = f"{entry.at:%F %T}Z  {result}  {who}  {entry.name}  {where}  from {client}  {entry.request_id}"
-    # A resource may be what a client called it; a terminal would obey some of its characters.
-    return "".join(each if each.isprintable() else "?" for each in line)
+    return printable(f"{entry.at:%F %T}Z  {result}  {who}  {entry.name}  {where}  from {client}  {entry.request_id}")
 
 
 class Indexer:

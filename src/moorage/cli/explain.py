@@ -10,6 +10,7 @@ import click
 
 from moorage.cli.environment import REGION
 from moorage.cli.options import gathered, server_settings, setting_options
+from moorage.cli.tables import printable
 from moorage.cli.upkeep import refuse_other_users
 from moorage.config import InvalidSettings
 from moorage.core.audit import Entry, Wanted
@@ -114,7 +115,7 @@ def _text(found: Explanation) -> str:
         lines += ["", "What would change it:", f"  {found.remedy}"]
     if found.statement:
         lines.append(f"  {found.statement}")
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def _failing(element: str) -> str:

@@ -32,7 +32,7 @@ DENIALS = ("AccessDenied", "AccessDeniedException", "InvalidClientTokenId", "Unr
 """The codes that a denial has, in either protocol of the AWS API."""
 
 _READS = ("BatchCheck", "BatchGet", "Decode", "Describe", "Get", "List", "Simulate", "Validate", "AssumeRole")
-_CREDENTIALS = ("AssumeRole", "GetFederationToken", "GetSessionToken")
+_CREDENTIALS = ("AssumeRole", "GetAuthorizationToken", "GetFederationToken", "GetSessionToken")
 
 _secret = re.compile(r"password|secret|privatekey|assertion|authenticationcode|(?<!next)token", re.IGNORECASE)
 _session = re.compile(r"arn:([a-z-]+):sts::([0-9]{12}):assumed-role/([^/]+)/.+", re.DOTALL)
@@ -238,7 +238,7 @@ def read(line: bytes) -> Entry | None:
             resource=_column(resources[0]["ARN"], 700) if resources else None,
             event=line[begin:].decode("ascii").strip(),
         )
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
         return None
 
 

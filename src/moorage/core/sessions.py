@@ -28,14 +28,20 @@ PREFIX = "ASIA"
 """What the ids of its access keys begin with."""
 
 FROM_HERE_ALONE = (
-    '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*",'
-    '"Condition":{"IpAddress":{"aws:SourceIp":["127.0.0.0/8","::1/128"]}}}}'
+    '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},'
+    '{"Effect":"Deny","Action":"*","Resource":"*",'
+    '"Condition":{"NotIpAddress":{"aws:SourceIp":["127.0.0.0/8","::1/128"]}}},'
+    '{"Effect":"Deny","Action":"sts:*","Resource":"*"}]}'
 )
-"""What limits the root user of an account: it asks from the machine itself."""
+"""What limits the root user of an account: it asks from the machine itself, and becomes nobody else.
+
+They are denials, for a resource that names the account would let the root user in whatever its session was given.
+"""
 
 WITHOUT_IAM = (
     '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Resource":"*",'
-    '"NotAction":["iam:*","sts:GetSessionToken","sts:GetFederationToken"]}}'
+    '"NotAction":["iam:*","sts:GetSessionToken","sts:GetFederationToken","sts:GetAccessKeyInfo",'
+    '"sts:DecodeAuthorizationMessage"]}}'
 )
 """What limits the credentials of GetSessionToken without MFA (AWS STS API Reference, GetSessionToken)."""
 
@@ -114,6 +120,14 @@ def packed(limits: tuple[str, ...], tags: Mapping[str, str]) -> int:
     if sum(map(len, limits)) > MAX_POLICIES:
         raise PackedPolicyTooLarge(size * 100 // MAX_POLICIES)
     return min(size * 100 // (2 * MAX_POLICIES), 100)
+
+
+def source_of(asked: str, by: Session | None) -> str:
+    """Return who is at the source of a session that is asked for; raises IdentityInvalid where that is set and another is asked for."""
+    known = by.source_identity if by else ""
+    if known and asked not in ("", known):
+        raise IdentityInvalid("The SourceIdentity cannot be changed: the calling session has another one")
+    return known or asked
 
 
 def tags_of(asked: Mapping[str, str], by: Session | None) -> dict[str, str]:

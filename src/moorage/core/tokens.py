@@ -47,12 +47,14 @@ _envelope = msgspec.json.Decoder(_Envelope)
 _encoder = msgspec.json.Encoder()
 
 
-def issue(secret: bytes, caller: Caller, region: Region, at: datetime) -> tuple[str, datetime]:
+def issue(
+    secret: bytes, caller: Caller, region: Region, at: datetime, lifetime: timedelta = LIFETIME
+) -> tuple[str, datetime]:
     """Return a password for the registries of ``region``, and when it expires, to the millisecond.
 
     The same arguments give the same password.
     """
-    expires_ms = int((at + LIFETIME).timestamp() * 1000)
+    expires_ms = int((at + lifetime).timestamp() * 1000)
     claims = _Claims(
         arn=caller.arn,
         account=caller.account,

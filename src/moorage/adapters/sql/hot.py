@@ -70,7 +70,7 @@ _key = (
     .join_from(access_keys, principals)
     .where(access_keys.c.id == bindparam("key"))
 )
-_STATEMENTS = (_by_digest, _by_tag, _layer, _upload, _repositories, _key)
+_STATEMENTS = (_by_digest, _by_tag, _layer, _upload, _repositories, _key, sessions.get)
 
 _log = logging.getLogger("moorage.secrets")
 
@@ -148,9 +148,8 @@ class SqlHotReads:
         )
 
     def _session(self, key_id: str) -> Session | None:
-        with self._database.engine.connect() as connection:
-            row = connection.execute(sessions.get, {"session": key_id}).one_or_none()
-        secret = self._opened(key_id, row.session_secret) if row else None
+        row = self._row(sessions.get, {"session": key_id})
+        secret = self._opened(key_id, row[1]) if row else None
         return sessions.to_session(row, secret) if row and secret is not None else None
 
     def _opened(self, key_id: str, sealed: str) -> str | None:

@@ -230,12 +230,12 @@ class SqlIdentityRows(SqlGrantRows):
 _CLASSES = {kind.kind: kind for kind in KINDS}
 
 
-def to_identity(row: Row[*tuple[Any, ...]]) -> Identity:
-    """Return the identity that a row of ``principals`` is."""
+def to_identity(row: Any) -> Identity:
+    """Return the identity that a row of ``principals``, or anything with its columns, is."""
     return _to(_CLASSES[row.kind], row)
 
 
-def _to(kind: type[I], row: Row[*tuple[Any, ...]]) -> I:
+def _to(kind: type[I], row: Any) -> I:
     values: dict[str, Any] = {
         "account": AccountId(row.account),
         "name": row.name,

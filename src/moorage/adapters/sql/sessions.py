@@ -1,10 +1,12 @@
 """Rows of temporary credentials."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from moorage.adapters.sql.identities import to_identity
 from moorage.adapters.sql.schema import principals, sessions
@@ -18,6 +20,7 @@ OWN = (
     sessions.c.secret,
     sessions.c.token_hash,
     sessions.c.account,
+    sessions.c.identity,
     sessions.c.name,
     sessions.c.limits,
     sessions.c.tags,
@@ -71,10 +74,13 @@ class SqlSessionRows:
             self._connection.execute(delete(sessions).where(sessions.c.id.in_(old)))
 
 
-def to_session(row: Row[*tuple[Any, ...]], secret: str) -> Session:
-    """Return the session of a row of ``get``."""
-    identity = to_identity(row) if row.id else None
-    number, _, token_hash, account, name, limits, tags, transitive, source, made_at, expires_at = row[: len(OWN)]
+def to_session(row: Sequence[Any], secret: str) -> Session | None:
+    """Return the session of a row of ``get``; None where whose it is is gone: only a session of nobody is root's."""
+    number, _, token_hash, account, whose, name, limits, tags, transitive, source, made_at, expires_at = row[: len(OWN)]
+    found = dict(zip(principals.c.keys(), row[len(OWN) :], strict=True))
+    identity = to_identity(SimpleNamespace(**found)) if found["id"] else None
+    if whose is not None and identity is None:
+        return None
     return Session(
         id=number,
         secret=secret,

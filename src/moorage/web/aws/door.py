@@ -82,10 +82,12 @@ class AwsDoor:
     def stranger(self, request: AwsRequest) -> Answer | None:
         """Return the refusal of a request whose headers alone say that nobody known has signed it, or None."""
         try:
-            key = self._key(sigv4.parse(request.headers).access_key_id)
+            signature = sigv4.parse(request.headers)
+            key = self._key(signature.access_key_id)
         except Refused:
-            key = None
-        return None if key is not None and key.active else self.answer(request)
+            return self.answer(request)
+        is_good = key is not None and refused_with(key, signature.token, self._now()) is None
+        return None if is_good else self.answer(request)
 
     def elsewhere(self, request: AwsRequest) -> Answer | None:
         """Return the refusal of a request that was signed for a service that is not there, wherever it went; None for others."""
