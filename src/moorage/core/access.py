@@ -19,8 +19,9 @@ Everything that can be worked out beforehand is worked out when a document is pa
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from moorage.core.policies import Policy, Statement, parse_policy, parse_resource_policy
+from moorage.core.policies import Policy, parse_policy, parse_resource_policy
 from moorage.core.principals import Named, Names
+from moorage.core.statements import Statements
 
 __all__ = [
     "AccessRequest",
@@ -118,19 +119,19 @@ def _missing(request: AccessRequest, policies: Policies) -> str | None:
     return None
 
 
-def _any(request: AccessRequest, several: Iterable[Sequence[Statement]]) -> bool:
+def _any(request: AccessRequest, several: Iterable[Statements]) -> bool:
     action, resource, context = request.action.lower(), request.resource, request.context
     for statements in several:
-        for statement in statements:
+        for statement in statements.about(action):
             if statement.means(action, resource, context):
                 return True
     return False
 
 
-def _naming(request: AccessRequest, statements: Sequence[Statement]) -> Named:
+def _naming(request: AccessRequest, statements: Statements) -> Named:
     """Return how statements of a resource-based policy that are about the request name the caller, at best."""
     action, best = request.action.lower(), Named.NOT_AT_ALL
-    for statement in statements:
+    for statement in statements.about(action):
         who = statement.principals.name(request.caller) if statement.principals else Named.NOT_AT_ALL
         if who > best and statement.means(action, request.resource, request.context):
             best = who
