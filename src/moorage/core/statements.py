@@ -75,11 +75,12 @@ class Statement:
 
     def means(self, action: str, resource: str, context: Context) -> bool:
         """Tell whether the statement is about an action, in lower case, on a resource, as its conditions stand."""
-        return (
-            self.actions.match(action)
-            and (self.resources is None or self.resources.match(resource, context))
-            and all(condition.holds(context) for condition in self.conditions)
-        )
+        # The resource decides most of those that were looked up by the action, so it is asked first.
+        if self.resources is not None and not self.resources.match(resource, context):
+            return False
+        if not self.actions.match(action):
+            return False
+        return not self.conditions or all(condition.holds(context) for condition in self.conditions)
 
     def failing(self, action: str, resource: str, context: Context) -> list[str]:
         """Return the elements for which ``means`` is false: ``Action``, ``Resource`` and conditions by their names."""
