@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from moorage.core.errors import IdentityInputInvalid
 from moorage.core.simulations import Entry, account_of, check_asked, context_keys, context_of, spans
-from tests.core.test_access import Element, elements
+from tests.core.random_access import Element, elements
 
 ALLOW = {"Effect": "Allow", "Action": "ecr:*", "Resource": "*"}
 OF_AWS = (

@@ -72,7 +72,9 @@ def resolve(parts: Iterable[Part], context: Context) -> list[Text] | None:
         if isinstance(part, Text):
             texts.append(part)
             continue
-        value = context.get(part.key, part.default)
+        value = context.get(part.key)
+        if not value and value != "":
+            value = part.default
         if not isinstance(value, str):
             return None
         texts.append(Text(value, live=False))
