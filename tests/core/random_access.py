@@ -139,7 +139,9 @@ def _condition(tests: list[tuple[str, str, Any]]) -> dict[str, dict[str, Any]]:
     return block
 
 
-conditions = st.just({}) | st.lists(one_condition, max_size=2).map(_condition)
+conditions: st.SearchStrategy[dict[str, dict[str, Any]]] = st.just({}) | st.lists(one_condition, max_size=2).map(
+    _condition
+)
 
 _LISTED = [
     "*",

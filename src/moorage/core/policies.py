@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from math import isfinite
 from typing import Any, NoReturn
 
 from moorage.core.conditions import arn_matcher, compile_condition
@@ -99,7 +100,7 @@ def _document(text: str, limit: int) -> Element:
     if len(text) > limit:
         _malformed(f"Cannot exceed quota for PolicySize: {limit}")
     try:
-        document = json.loads(text, object_pairs_hook=_once, parse_constant=_constant)
+        document = json.loads(text, object_pairs_hook=_once, parse_constant=_constant, parse_float=_float)
         # Half a surrogate pair can be written in JSON and nowhere else.
         json.dumps(document, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
@@ -115,6 +116,13 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("an element is repeated")
+    return found
+
+
+def _float(text: str) -> float:
+    found = float(text)
+    if not isfinite(found):
+        raise ValueError(f"{text} is too large")
     return found
 
 
