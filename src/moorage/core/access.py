@@ -122,7 +122,7 @@ def _missing(request: AccessRequest, policies: Policies) -> str | None:
 def _any(request: AccessRequest, several: Iterable[Statements]) -> bool:
     action, resource, context = request.action.lower(), request.resource, request.context
     for statements in several:
-        for statement in statements.about(action):
+        for statement in statements.about(action, resource):
             if statement.means(action, resource, context):
                 return True
     return False
@@ -131,7 +131,7 @@ def _any(request: AccessRequest, several: Iterable[Statements]) -> bool:
 def _naming(request: AccessRequest, statements: Statements) -> Named:
     """Return how statements of a resource-based policy that are about the request name the caller, at best."""
     action, best = request.action.lower(), Named.NOT_AT_ALL
-    for statement in statements.about(action):
+    for statement in statements.about(action, request.resource):
         who = statement.principals.name(request.caller) if statement.principals else Named.NOT_AT_ALL
         if who > best and statement.means(action, request.resource, request.context):
             best = who

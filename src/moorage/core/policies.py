@@ -20,7 +20,7 @@ from moorage.core.conditions import arn_matcher, compile_condition
 from moorage.core.errors import MalformedPolicy
 from moorage.core.principals import Principals, parse_principals
 from moorage.core.statements import Actions, Condition, Resources, Statement, Statements
-from moorage.core.wildcards import Matcher, Part, Text, Variable, arn_segments, glob, parse_parts, patterns
+from moorage.core.wildcards import Matcher, Part, Text, Variable, arn_segments, beginning, glob, parse_parts, patterns
 
 MAX_IDENTITY_POLICY = 131_072
 """Characters, of which IAM counts those that are not white space against smaller quotas of its own."""
@@ -252,7 +252,9 @@ def _resources(element: Element, *, variables: bool) -> Resources | None:
             fixed.append(text)
         else:
             rows.append(row)
-    return Resources(patterns(fixed, _arn, frozenset({"*"})), tuple(rows), found[1])
+    # Whatever does not begin so is what NotResource means.
+    beginnings = ("",) if found[1] else tuple({beginning(row) for row in (*(map(_live, fixed)), *rows)})
+    return Resources(beginnings, patterns(fixed, _arn, frozenset({"*"})), tuple(rows), found[1])
 
 
 def _check_arn(text: str, row: Sequence[Part]) -> None:
@@ -263,8 +265,12 @@ def _check_arn(text: str, row: Sequence[Part]) -> None:
         _malformed(f"Resource {text[:200]} has a policy variable before its fifth colon.")
 
 
+def _live(text: str) -> tuple[Text]:
+    return (Text(text, live=True),)
+
+
 def _arn(text: str) -> Matcher:
-    return arn_matcher((Text(text, live=True),))
+    return arn_matcher(_live(text))
 
 
 def _conditions(element: Element, *, variables: bool) -> tuple[Condition, ...]:

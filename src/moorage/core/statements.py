@@ -31,8 +31,12 @@ class Actions:
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """The resources of a statement; rows with policy variables are matched when the request is known."""
+    """The resources of a statement; rows with policy variables are matched when the request is known.
 
+    ``beginnings`` are what a resource has to begin with, one of them, to be meant: it sets most statements aside at once.
+    """
+
+    beginnings: tuple[str, ...]
     fixed: Patterns
     variable: tuple[tuple[Part, ...], ...]
     inverted: bool
@@ -73,6 +77,11 @@ class Statement:
     conditions: tuple[Condition, ...]
     principals: Principals | None
 
+    @property
+    def beginnings(self) -> tuple[str, ...]:
+        """What a resource has to begin with, one of them, for the statement to be about it."""
+        return self.resources.beginnings if self.resources else _ANYTHING
+
     def means(self, action: str, resource: str, context: Context) -> bool:
         """Tell whether the statement is about an action, in lower case, on a resource, as its conditions stand."""
         # The resource decides most of those that were looked up by the action, so it is asked first.
@@ -90,6 +99,11 @@ class Statement:
         return found + [condition.name for condition in self.conditions if not condition.holds(context)]
 
 
+_ANYTHING = ("",)
+_Found = tuple[tuple[str, ...], Statement]
+"""A statement with its beginnings, which are asked for each decision."""
+
+
 class Statements:
     """Statements, found by the action that is asked about."""
 
@@ -97,26 +111,27 @@ class Statements:
 
     def __init__(self, statements: Iterable[Statement]) -> None:
         self.all = tuple(statements)
-        by_action: dict[str, list[Statement]] = {}
-        by_service: dict[str, list[Statement]] = {}
-        of_any: list[Statement] = []
+        by_action: dict[str, list[_Found]] = {}
+        by_service: dict[str, list[_Found]] = {}
+        of_any: list[_Found] = []
         for one in self.all:
-            services = one.actions.services
+            services, found = one.actions.services, (one.beginnings, one)
             if services is None:
-                of_any.append(one)
+                of_any.append(found)
                 continue
             for service in services:
-                by_service.setdefault(service, []).append(one)
+                by_service.setdefault(service, []).append(found)
             for action in one.actions.patterns.exact:
                 if action.partition(":")[0] not in services:
-                    by_action.setdefault(action, []).append(one)
+                    by_action.setdefault(action, []).append(found)
         self._by_action = {action: tuple(found) for action, found in by_action.items()}
         self._by_service = {service: tuple(found) for service, found in by_service.items()}
         self._of_any = tuple(of_any)
 
-    def about(self, action: str) -> tuple[Statement, ...]:
-        """Return all that may be about an action, in lower case; each still has to be asked."""
-        return self._by_action.get(action, ()) + self._by_service.get(action.partition(":")[0], ()) + self._of_any
+    def about(self, action: str, resource: str) -> list[Statement]:
+        """Return all that may be about an action, in lower case, on a resource; each still has to be asked."""
+        found = self._by_service.get(action.partition(":")[0], ()) + self._by_action.get(action, ()) + self._of_any
+        return [statement for beginnings, statement in found if resource.startswith(beginnings)]
 
     def __iter__(self) -> Iterator[Statement]:
         return iter(self.all)

@@ -68,6 +68,12 @@ def has_variables(parts: Iterable[Part]) -> bool:
     return any(isinstance(part, Variable) for part in parts)
 
 
+def beginning(parts: Sequence[Part]) -> str:
+    """Return the text that all texts begin with which a pattern matches."""
+    first = parts[0] if parts else Text("", live=True)
+    return _wildcard.split(first.text, maxsplit=1)[0] if isinstance(first, Text) and first.live else ""
+
+
 def resolve(parts: Iterable[Part], context: Context) -> list[Text] | None:
     """Put the request's values in; None where one has neither a single value nor a default."""
     texts: list[Text] = []
