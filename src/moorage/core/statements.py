@@ -4,7 +4,7 @@ A decision looks at few of the statements there are: an action is of one service
 service of these. Which statements those are is worked out when a document is compiled, so that a decision looks them up.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -128,8 +128,10 @@ class Statements:
         self._by_service = {service: tuple(found) for service, found in by_service.items()}
         self._of_any = tuple(of_any)
 
-    def about(self, action: str, resource: str) -> list[Statement]:
+    def about(self, action: str, resource: str) -> Sequence[Statement]:
         """Return all that may be about an action, in lower case, on a resource; each still has to be asked."""
+        if not self.all:
+            return ()
         found = self._by_service.get(action.partition(":")[0], ()) + self._by_action.get(action, ()) + self._of_any
         return [statement for beginnings, statement in found if resource.startswith(beginnings)]
 
