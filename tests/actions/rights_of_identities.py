@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from moorage.actions.account import EVERYTHING
+from moorage.actions.simulations import Scene
 from moorage.core.calls import Call
 from moorage.core.identities import Group, Role, User
 from tests.actions.callers import TRUST
@@ -75,6 +76,33 @@ ACCOUNT: list[Row] = [
     ),
     ("Account.devices", "iam:ListVirtualMFADevices", f"{_IAM}:mfa/", lambda d, c: d.identities.account.devices(c)),
     ("Identities.check", "iam:ListMFADevices", ADA, lambda d, c: d.identities.check(c, "ada", "iam:ListMFADevices")),
+]
+
+SIMULATIONS: list[Row] = [
+    (
+        "Simulations.custom",
+        "iam:SimulateCustomPolicy",
+        "*",
+        lambda d, c: d.identities.simulations.custom(c, Scene(policies=[ALL], actions=["ecr:PutImage"])),
+    ),
+    (
+        "Simulations.principal",
+        "iam:SimulatePrincipalPolicy",
+        ADA,
+        lambda d, c: d.identities.simulations.principal(c, ADA, Scene(actions=["ecr:PutImage"])),
+    ),
+    (
+        "Simulations.keys_of_custom",
+        "iam:GetContextKeysForCustomPolicy",
+        "*",
+        lambda d, c: d.identities.simulations.keys_of_custom(c, [ALL]),
+    ),
+    (
+        "Simulations.keys_of_principal",
+        "iam:GetContextKeysForPrincipalPolicy",
+        ADA,
+        lambda d, c: d.identities.simulations.keys_of_principal(c, ADA, []),
+    ),
 ]
 
 POLICIES: list[Row] = [

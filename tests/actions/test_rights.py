@@ -25,6 +25,7 @@ from moorage.actions.repositories import Repositories
 from moorage.actions.resource_policies import ResourcePolicies
 from moorage.actions.roles import Roles
 from moorage.actions.sessions import Sessions
+from moorage.actions.simulations import Simulations
 from moorage.actions.tokens import Tokens
 from moorage.actions.uploads import Session, Uploads
 from moorage.actions.usage import Usage, UsageNotes
@@ -36,7 +37,7 @@ from moorage.core.manifests import Manifest
 from moorage.core.names import RepositoryName, Tag
 from moorage.core.repositories import Repository, TagMutability
 from tests.actions.desk import COMPLETE, PART, Desk, by_tag, policy
-from tests.actions.rights_of_identities import ACCOUNT, GRANTS, GROUPS, POLICIES, ROLES, Row, prepare
+from tests.actions.rights_of_identities import ACCOUNT, GRANTS, GROUPS, POLICIES, ROLES, SIMULATIONS, Row, prepare
 from tests.contracts.rows import AT, HERE
 
 NOUNS = (
@@ -55,6 +56,7 @@ NOUNS = (
     ResourcePolicies,
     Roles,
     Sessions,
+    Simulations,
     Tokens,
     Uploads,
     Usage,
@@ -279,7 +281,7 @@ def _at_the_desk(row: Row) -> tuple[str, str, str, Ask]:
     return method, action, resource, lambda scene, call: ask(scene.desk, call)
 
 
-OTHERS += [_at_the_desk(row) for row in (*ACCOUNT, *GROUPS, *ROLES, *POLICIES, *GRANTS)]
+OTHERS += [_at_the_desk(row) for row in (*ACCOUNT, *GROUPS, *ROLES, *POLICIES, *GRANTS, *SIMULATIONS)]
 ALL = [(method, action, APP, ask) for method, action, ask in ON_REPOSITORIES] + OTHERS
 
 

@@ -367,3 +367,41 @@ def test_a_name_cannot_bring_a_header_of_its_own(iam: Any) -> None:
         assert code == "ValidationError"
         assert "x-evil" not in str(iam.get_user(UserName="admin")["ResponseMetadata"]["HTTPHeaders"])
         assert unquote(message)
+
+
+# --- simulations -------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_simulated_is_what_happens(server: Server, iam: Any) -> None:
+    ada = make_person(iam, READ_ONLY)
+    app = f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/{named('app')}"
+    actions = ["ecr:DescribeRepositories", "ecr:CreateRepository"]
+    found = iam.simulate_principal_policy(PolicySourceArn=ada.arn, ActionNames=actions, ResourceArns=[app])
+
+    assert [one["EvalDecision"] for one in found["EvaluationResults"]] == ["allowed", "implicitDeny"]
+    (matched,) = found["EvaluationResults"][0]["ResourceSpecificResults"][0]["MatchedStatements"]
+    assert matched["SourcePolicyId"] == READ_ONLY.rpartition("/")[2]
+    with client(server, "ecr", ada) as ecr:
+        assert "repositories" in ecr.describe_repositories()
+        assert refused(lambda: ecr.create_repository(repositoryName=named("app")))[0] == "AccessDeniedException"
+
+
+def test_simulations_are_paged_and_refused_as_amazons_sdk_expects(iam: Any) -> None:
+    pages = iam.get_paginator("simulate_custom_policy").paginate(
+        PolicyInputList=[document("ecr:Get*")],
+        ActionNames=["ecr:GetAuthorizationToken", "ecr:PutImage", "s3:GetObject"],
+        PaginationConfig={"PageSize": 1},
+    )
+    assert [[one["EvalDecision"] for one in page["EvaluationResults"]] for page in pages] == [
+        ["allowed"],
+        ["implicitDeny"],
+        ["implicitDeny"],
+    ]
+    keys = iam.get_context_keys_for_custom_policy(PolicyInputList=[document("ecr:*")])["ContextKeyNames"]
+    assert keys == []
+    with pytest.raises(iam.exceptions.InvalidInputException):
+        iam.simulate_custom_policy(PolicyInputList=["no policy"], ActionNames=["ecr:PutImage"])
+    with pytest.raises(iam.exceptions.NoSuchEntityException):
+        iam.simulate_principal_policy(
+            PolicySourceArn=f"arn:aws:iam::{ACCOUNT}:user/nobody", ActionNames=["ecr:PutImage"]
+        )

@@ -58,6 +58,7 @@ def test_an_operator_holds(operator: str, wanted: str, found: str) -> None:
         ("StringEquals", "a", "A"),
         ("StringEquals", "a*", "ab"),
         ("StringNotEquals", "a", "a"),
+        ("StringEqualsIgnoreCase", "strasse", "stra\u00dfe"),
         ("StringLike", "a*", "Ab"),
         ("ArnLike", "arn:aws:ecr:*:r", "arn:aws:ecr:x:2:r"),
         ("ArnLike", "no arn", "no arn"),

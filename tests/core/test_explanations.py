@@ -2,24 +2,13 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from moorage.core.access import decide
 from moorage.core.explanations import Explanation, Kind, Sight, Source, explain, policies_of
-from tests.core.test_access import (
-    ADA,
-    APP,
-    THERE,
-    Element,
-    asking,
-    contexts,
-    identities,
-    identity,
-    of_repository,
-    requests,
-    resources,
-    statement,
-)
+from tests.core.random_access import asked, compiled, in_force, questions
+from tests.core.reference_access import Documents, Question
+from tests.core.test_access import ADA, APP, THERE, Element, asking, identity, of_repository, statement
 
 
 def source(kind: Kind, name: str, *statements: Element) -> Source:
@@ -109,20 +98,19 @@ def with_remedy(found: Explanation, sources: list[Source]) -> list[Source]:
     return [*sources, source(kind, "added", added)]
 
 
-@given(requests, contexts, identities, resources)
-def test_what_is_explained_is_what_is_decided_and_following_it_leads_to_a_permission(
-    request: tuple[str, str, str, str], context: dict[str, Any], mine: list[Element], theirs: list[Element]
+@settings(deadline=None)
+@given(questions, in_force)
+def test_following_what_is_proposed_leads_to_a_permission_unless_something_denies(
+    question: Question, given: Documents
 ) -> None:
-    caller, action, target, owner = request
-    asked = asking(action, target, caller, owner, context)
-    sources = [source(Kind.IDENTITY, str(place), one) for place, one in enumerate(mine)]
-    sources += [source(Kind.RESOURCE, "there", *theirs)] if theirs else []
+    request, policies = asked(question), compiled(given)
+    sources = [Source(Kind.IDENTITY, str(place), one) for place, one in enumerate(policies.identity)]
+    sources += [Source(Kind.RESOURCE, "there", one) for one in policies.resource]
 
-    found = explain(asked, sources)
-    assert found.decision == decide(asked, policies_of(sources))
+    found = explain(request, sources)
     # Across accounts two sides may be missing, one after the other.
     for _ in range(2):
         if found.statement:
             sources = with_remedy(found, sources)
-            found = explain(asked, sources)
+            found = explain(request, sources)
     assert found.decision.allowed or "explicit deny" in found.decision.because

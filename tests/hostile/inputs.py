@@ -98,6 +98,17 @@ IAM: dict[str, Any] = {
 
 _TAGS = [{"Key": "team", "Value": "a"}]
 _OWN = "arn:aws:iam::123456789012:policy/mine"
+_ANN = "arn:aws:iam::123456789012:user/ann"
+_SCENE = {
+    "ActionNames": ["ecr:PutImage", "ecr:BatchGetImage"],
+    "ResourceArns": ["arn:aws:ecr:us-east-1:123456789012:repository/team/app"],
+    "PermissionsBoundaryPolicyInputList": [POLICY],
+    "CallerArn": _ANN,
+    "ResourceOwner": "123456789012",
+    "ContextEntries": [{"ContextKeyName": "aws:some", "ContextKeyValues": ["1"], "ContextKeyType": "numeric"}],
+    "MaxItems": 5,
+    "Marker": "MQ==",
+}
 _ROLE = {"RoleName": "ci", "Description": "builds", "MaxSessionDuration": 7200}
 _OF = {"User": {"UserName": "ann"}, "Group": {"GroupName": "devs"}, "Role": {"RoleName": "ci"}}
 for _noun, _name in _OF.items():
@@ -170,6 +181,10 @@ IAM |= {
     "ListServiceSpecificCredentials": {"UserName": "ann", **_PAGE},
     "ListSigningCertificates": {"UserName": "ann", **_PAGE},
     "ListVirtualMFADevices": {"AssignmentStatus": "Any", **_PAGE},
+    "GetContextKeysForCustomPolicy": {"PolicyInputList": [POLICY]},
+    "GetContextKeysForPrincipalPolicy": {"PolicySourceArn": _ANN, "PolicyInputList": [POLICY]},
+    "SimulateCustomPolicy": {"PolicyInputList": [POLICY], **_SCENE},
+    "SimulatePrincipalPolicy": {"PolicySourceArn": _ANN, "PolicyInputList": [POLICY], **_SCENE},
     "RemoveUserFromGroup": {"GroupName": "devs", "UserName": "ann"},
     "SetDefaultPolicyVersion": {"PolicyArn": _OWN, "VersionId": "v2"},
     "TagPolicy": {"PolicyArn": _OWN, "Tags": _TAGS},

@@ -249,7 +249,9 @@ def _decide(
     if isinstance(rights, _Nobody):
         raise CredentialsInvalid
     of_registry = registry.policy if registry and (registry.speaks_of_all or action in IN_SCOPE_OF_V1) else None
-    there = [policy for policy in (of_registry, repository.policy) if policy and not _mends(rights, call, action)]
+    there = [policy for policy in (of_registry, repository.policy) if policy]
+    if there and _mends(rights, call, action):
+        there = []
     needs_context = rights.needs_context or any(policy.needs_context for policy in there)
     told = _context(call, rights, {**context, **repository.tags}) if needs_context else NO_CONTEXT
     decision = decide(_question(rights.subject.names, call, action, resource, told), _with(rights, there))
@@ -272,7 +274,11 @@ def _question(names: Names, call: Call, action: str, resource: str, context: Con
 
 
 def _with(rights: _Rights, of_resource: Sequence[Policy]) -> Policies:
-    return replace(rights.policies, resource=of_resource) if of_resource else rights.policies
+    if not of_resource:
+        return rights.policies
+    # Not replace(), which takes as long as a decision.
+    own = rights.policies
+    return Policies(own.identity, of_resource, own.boundary, own.session)
 
 
 def _read_rights(tx: Transaction, caller: Caller) -> _Rights | _Nobody:

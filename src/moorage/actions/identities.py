@@ -16,6 +16,7 @@ from moorage.actions.groups import Groups
 from moorage.actions.identity_steps import MAX_KEYS, check_limit
 from moorage.actions.policies import Policies
 from moorage.actions.roles import Roles
+from moorage.actions.simulations import Simulations
 from moorage.core.access import Names
 from moorage.core.calls import Call
 from moorage.core.errors import DeleteConflict, EntityAlreadyExists, NoSuchEntity
@@ -33,7 +34,7 @@ _log = logging.getLogger("moorage.actions")
 class Identities(Grants):
     """The operations on users, their keys and what identities have, and the reads that the doors need before there is a caller.
 
-    ``account``, ``groups``, ``roles`` and ``policies`` have the operations on these. Each raises AccessDenied or CredentialsInvalid as
+    ``account``, ``groups``, ``roles``, ``policies`` and ``simulations`` have the operations on these. Each raises AccessDenied or CredentialsInvalid as
     the guard does. A user name of None means the caller, as in IAM.
     """
 
@@ -43,6 +44,7 @@ class Identities(Grants):
         self.groups = Groups(database, guard, draw)
         self.roles = Roles(database, guard, draw)
         self.policies = Policies(database, guard, draw)
+        self.simulations = Simulations(database, guard, draw)
 
     # --- before there is a caller ----------------------------------------------------------------------------------
 

@@ -16,11 +16,12 @@ allows what the limits of the session leave. A denial that names the account mea
 Everything that can be worked out beforehand is worked out when a document is parsed, so that a decision is a few look-ups.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from moorage.core.policies import Policy, Statement, parse_policy, parse_resource_policy
+from moorage.core.policies import Policy, parse_policy, parse_resource_policy
 from moorage.core.principals import Named, Names
+from moorage.core.statements import Statements
 
 __all__ = [
     "AccessRequest",
@@ -73,34 +74,40 @@ _ALLOWED = Decision(allowed=True, because="")
 
 def decide(request: AccessRequest, policies: Policies) -> Decision:
     """Decide by the policies of the caller, those that limit it, and those of the resource."""
-    if denier := _denier(request, policies):
+    action = request.action.lower()
+    if denier := _denier(request, action, policies):
         return Decision(allowed=False, because=f"with an explicit deny in {denier}")
-    if missing := _missing(request, policies):
+    if missing := _missing(request, action, policies):
         return Decision(allowed=False, because=f"because no {missing} allows the {request.action} action")
     return _ALLOWED
 
 
 def names_caller(request: AccessRequest, resource: Sequence[Policy]) -> bool:
     """Tell whether a resource-based policy allows the request to the caller or to its account."""
-    return any(_naming(request, policy.allows) for policy in resource)
+    return any(_naming(request, request.action.lower(), policy.allows) for policy in resource)
 
 
-def _denier(request: AccessRequest, policies: Policies) -> str | None:
+def _denier(request: AccessRequest, action: str, policies: Policies) -> str | None:
     """Return the kind of policy that denies, if one does."""
-    if _any(request, (policy.denies for policy in policies.identity)):
-        return "an identity-based policy"
-    if policies.boundary and _any(request, (policies.boundary.denies,)):
+    for policy in policies.identity:
+        if _any(request, action, policy.denies):
+            return "an identity-based policy"
+    if policies.boundary and _any(request, action, policies.boundary.denies):
         return "a permissions boundary"
-    if policies.session and _any(request, (policy.denies for policy in policies.session)):
-        return "a session policy"
-    if any(_naming(request, policy.denies) for policy in policies.resource):
-        return "a resource-based policy"
+    for policy in policies.session or ():
+        if _any(request, action, policy.denies):
+            return "a session policy"
+    for policy in policies.resource:
+        if _naming(request, action, policy.denies):
+            return "a resource-based policy"
     return None
 
 
-def _missing(request: AccessRequest, policies: Policies) -> str | None:
+def _missing(request: AccessRequest, action: str, policies: Policies) -> str | None:
     """Return the kind of policy that would have to allow and does not, if there is one."""
-    named = max((_naming(request, policy.allows) for policy in policies.resource), default=Named.NOT_AT_ALL)
+    named = Named.NOT_AT_ALL
+    for policy in policies.resource:
+        named = max(named, _naming(request, action, policy.allows))
     is_own = request.caller.account == request.resource_account
     if is_own and named is Named.ITSELF:
         return None
@@ -113,24 +120,23 @@ def _missing(request: AccessRequest, policies: Policies) -> str | None:
         ("session policy", policies.session),
     )
     for kind, several in needed:
-        if several is not None and not _any(request, (policy.allows for policy in several)):
+        if several is not None and not any(_any(request, action, policy.allows) for policy in several):
             return kind
     return None
 
 
-def _any(request: AccessRequest, several: Iterable[Sequence[Statement]]) -> bool:
-    action, resource, context = request.action.lower(), request.resource, request.context
-    for statements in several:
-        for statement in statements:
-            if statement.means(action, resource, context):
-                return True
+def _any(request: AccessRequest, action: str, statements: Statements) -> bool:
+    """Tell whether a statement is about the request; ``action`` is its action in lower case."""
+    for statement in statements.about(action, request.resource):
+        if statement.means(action, request.resource, request.context):
+            return True
     return False
 
 
-def _naming(request: AccessRequest, statements: Sequence[Statement]) -> Named:
+def _naming(request: AccessRequest, action: str, statements: Statements) -> Named:
     """Return how statements of a resource-based policy that are about the request name the caller, at best."""
-    action, best = request.action.lower(), Named.NOT_AT_ALL
-    for statement in statements:
+    best = Named.NOT_AT_ALL
+    for statement in statements.about(action, request.resource):
         who = statement.principals.name(request.caller) if statement.principals else Named.NOT_AT_ALL
         if who > best and statement.means(action, request.resource, request.context):
             best = who

@@ -142,8 +142,9 @@ def _equals(values: Sequence[str], variables: bool) -> _Comparison:  # noqa: FBT
 
 def _equals_ignoring_case(values: Sequence[str], variables: bool) -> _Comparison:  # noqa: FBT001 - as _Builder
     def matcher(parts: _Row) -> Matcher:
-        wanted = _literal(parts).casefold()
-        return lambda value: value.casefold() == wanted
+        # Not casefold(): a sharp s is no other case of two.
+        wanted = _literal(parts).lower()
+        return lambda value: value.lower() == wanted
 
     return _texts(values, variables, matcher)
 

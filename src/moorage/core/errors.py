@@ -765,6 +765,16 @@ class IdentityInputInvalid(IdentityError):
 
 
 @dataclass(eq=False)
+class PolicyEvaluationFailed(IdentityError):
+    """A stored policy that cannot be read any more, so that what it would decide cannot be told."""
+
+    policy: str
+
+    def __str__(self) -> str:
+        return f"The policy {self.policy} cannot be evaluated."
+
+
+@dataclass(eq=False)
 class UnmodifiableEntity(IdentityError):
     """A service-linked role, which only its service changes."""
 

@@ -7,8 +7,9 @@ from enum import StrEnum
 from typing import Any
 
 from moorage.core.access import AccessRequest, Decision, Policies, decide
-from moorage.core.policies import Policy, Statement
+from moorage.core.policies import Policy, merged
 from moorage.core.principals import Named
+from moorage.core.statements import Statement
 
 
 class Kind(StrEnum):
@@ -42,10 +43,14 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """A statement of a policy: ``failing`` names what keeps it from being about the request, and is empty where it is."""
+    """A statement of a policy, its ``place`` there counted from 1.
+
+    ``failing`` names what keeps it from being about the request, and is empty where it is.
+    """
 
     source: Source
     statement: str
+    place: int
     effect: str
     failing: tuple[str, ...]
 
@@ -92,12 +97,18 @@ def policies_of(sources: Sequence[Source]) -> Policies:
     """
     by_kind = {kind: [source.policy for source in sources if source.kind is kind] for kind in Kind}
     boundary, session = by_kind[Kind.BOUNDARY], by_kind[Kind.SESSION]
-    return Policies(by_kind[Kind.IDENTITY], by_kind[Kind.RESOURCE], boundary[0] if boundary else None, session or None)
+    return Policies(
+        # One of many statements is looked up faster than many of few.
+        [merged(by_kind[Kind.IDENTITY])],
+        by_kind[Kind.RESOURCE],
+        boundary[0] if boundary else None,
+        [merged(session)] if session else None,
+    )
 
 
 def _sights(request: AccessRequest, source: Source) -> list[Sight]:
     pairs = [("Deny", each) for each in source.policy.denies] + [("Allow", each) for each in source.policy.allows]
-    return [Sight(source, each.label, effect, _failing(request, each)) for effect, each in pairs]
+    return [Sight(source, each.label, each.place, effect, _failing(request, each)) for effect, each in pairs]
 
 
 def _failing(request: AccessRequest, statement: Statement) -> tuple[str, ...]:

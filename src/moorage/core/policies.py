@@ -13,24 +13,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple, NoReturn
+from math import isfinite
+from typing import Any, NoReturn
 
-from moorage.core.conditions import Test, arn_matcher, compile_condition
+from moorage.core.conditions import arn_matcher, compile_condition
 from moorage.core.errors import MalformedPolicy
 from moorage.core.principals import Principals, parse_principals
-from moorage.core.wildcards import (
-    Context,
-    Matcher,
-    Part,
-    Patterns,
-    Text,
-    Variable,
-    arn_segments,
-    glob,
-    parse_parts,
-    patterns,
-    resolve,
-)
+from moorage.core.statements import Actions, Condition, Resources, Statement, Statements
+from moorage.core.wildcards import Matcher, Part, Text, Variable, arn_segments, beginning, glob, parse_parts, patterns
 
 MAX_IDENTITY_POLICY = 131_072
 """Characters, of which IAM counts those that are not white space against smaller quotas of its own."""
@@ -48,72 +38,23 @@ _EVERYTHING = frozenset({"*", "*:*"})
 
 
 @dataclass(frozen=True, slots=True)
-class Resources:
-    """The resources of a statement; rows with policy variables are matched when the request is known."""
-
-    fixed: Patterns
-    variable: tuple[tuple[Part, ...], ...]
-    inverted: bool
-
-    def match(self, resource: str, context: Context) -> bool:
-        """Tell whether the statement means a resource.
-
-        A row whose variable has no value matches nothing, and makes a statement with NotResource mean nothing.
-        """
-        if not self.variable:
-            return self.fixed.matches(resource) != self.inverted
-        rows = [resolve(row, context) for row in self.variable]
-        if self.inverted and None in rows:
-            return False
-        tests = (arn_matcher(tuple(row)) for row in rows if row is not None)
-        found = self.fixed.matches(resource) or any(test(resource) for test in tests)
-        return found != self.inverted
-
-
-class Condition(NamedTuple):
-    """A test with its name, such as ``StringEquals aws:SourceIp``."""
-
-    name: str
-    holds: Test
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """One statement, compiled. ``principals`` is None in an identity-based policy, ``resources`` where none are named.
-
-    ``label`` is its Sid or, where it has none, its place in the document, counted from 1.
-    """
-
-    label: str
-    actions: Patterns
-    other_actions: bool
-    resources: Resources | None
-    conditions: tuple[Condition, ...]
-    principals: Principals | None
-
-    def means(self, action: str, resource: str, context: Context) -> bool:
-        """Tell whether the statement is about an action, in lower case, on a resource, as its conditions stand."""
-        return (
-            self.actions.matches(action) != self.other_actions
-            and (self.resources is None or self.resources.match(resource, context))
-            and all(condition.holds(context) for condition in self.conditions)
-        )
-
-    def failing(self, action: str, resource: str, context: Context) -> list[str]:
-        """Return the elements for which ``means`` is false: ``Action``, ``Resource`` and conditions by their names."""
-        found = [] if self.actions.matches(action) != self.other_actions else ["Action"]
-        if self.resources is not None and not self.resources.match(resource, context):
-            found.append("Resource")
-        return found + [condition.name for condition in self.conditions if not condition.holds(context)]
-
-
-@dataclass(frozen=True, slots=True)
 class Policy:
     """A document, compiled. ``needs_context`` tells whether a decision can depend on condition keys."""
 
-    denies: tuple[Statement, ...]
-    allows: tuple[Statement, ...]
+    denies: Statements
+    allows: Statements
     needs_context: bool
+
+
+def merged(policies: Sequence[Policy]) -> Policy:
+    """Return one policy that says what all of them say; of none, one that says nothing."""
+    if len(policies) == 1:
+        return policies[0]
+    return Policy(
+        denies=Statements(statement for policy in policies for statement in policy.denies),
+        allows=Statements(statement for policy in policies for statement in policy.allows),
+        needs_context=any(policy.needs_context for policy in policies),
+    )
 
 
 def parse_policy(text: str) -> Policy:
@@ -126,7 +67,7 @@ def parse_policy(text: str) -> Policy:
         _malformed("Policy document must be version 2012-10-17 or greater.")
     elements = _statements(document)
     _check_sids(elements)
-    return _compile(elements, [_identity_statement(*labelled) for labelled in _labelled(elements)])
+    return _compile(elements, [_identity_statement(*numbered) for numbered in enumerate(elements, 1)])
 
 
 @lru_cache(_REMEMBERED)
@@ -138,7 +79,7 @@ def parse_resource_policy(text: str) -> Policy:
     document = _document(text, MAX_RESOURCE_POLICY)
     variables = document.get("Version", _VERSIONS[0]) == _LATEST
     elements = _statements(document)
-    return _compile(elements, [_resource_statement(*each, variables=variables) for each in _labelled(elements)])
+    return _compile(elements, [_resource_statement(*each, variables=variables) for each in enumerate(elements, 1)])
 
 
 # --- the document ------------------------------------------------------------------------------------------------------
@@ -149,8 +90,8 @@ Element = Mapping[str, Any]
 def _compile(elements: Sequence[Element], statements: Sequence[Statement]) -> Policy:
     pairs = list(zip(elements, statements, strict=True))
     return Policy(
-        denies=tuple(statement for element, statement in pairs if element["Effect"] == "Deny"),
-        allows=tuple(statement for element, statement in pairs if element["Effect"] == "Allow"),
+        denies=Statements(statement for element, statement in pairs if element["Effect"] == "Deny"),
+        allows=Statements(statement for element, statement in pairs if element["Effect"] == "Allow"),
         needs_context=any(_needs_context(statement) for statement in statements),
     )
 
@@ -159,7 +100,7 @@ def _document(text: str, limit: int) -> Element:
     if len(text) > limit:
         _malformed(f"Cannot exceed quota for PolicySize: {limit}")
     try:
-        document = json.loads(text, object_pairs_hook=_once, parse_constant=_constant)
+        document = json.loads(text, object_pairs_hook=_once, parse_constant=_constant, parse_float=_float)
         # Half a surrogate pair can be written in JSON and nowhere else.
         json.dumps(document, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
@@ -175,6 +116,13 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("an element is repeated")
+    return found
+
+
+def _float(text: str) -> float:
+    found = float(text)
+    if not isfinite(found):
+        raise ValueError(f"{text} is too large")
     return found
 
 
@@ -213,30 +161,30 @@ def _check_sids(elements: Sequence[Element]) -> None:
         _malformed("Statement IDs (SID) in a single policy must be unique.")
 
 
-def _labelled(elements: Sequence[Element]) -> list[tuple[str, Element]]:
-    return [(element.get("Sid") or str(place), element) for place, element in enumerate(elements, 1)]
-
-
-def _identity_statement(label: str, element: Element) -> Statement:
+def _identity_statement(place: int, element: Element) -> Statement:
     if "Principal" in element or "NotPrincipal" in element:
         _malformed("Policy document should not specify a principal.")
-    actions, other = _actions(element)
-    resources = _resources(element, variables=True)
+    actions, resources = _actions(element), _resources(element, variables=True)
     if resources is None:
         _malformed("Policy statement must contain resources.")
-    return Statement(label, actions, other, resources, _conditions(element, variables=True), None)
-
-
-def _resource_statement(label: str, element: Element, *, variables: bool) -> Statement:
-    actions, other = _actions(element)
     return Statement(
-        label,
-        actions,
-        other,
+        _label(place, element), place, actions, resources, _conditions(element, variables=True), principals=None
+    )
+
+
+def _resource_statement(place: int, element: Element, *, variables: bool) -> Statement:
+    return Statement(
+        _label(place, element),
+        place,
+        _actions(element),
         _resources(element, variables=variables),
         _conditions(element, variables=variables),
         _principals(element),
     )
+
+
+def _label(place: int, element: Element) -> str:
+    return element.get("Sid") or str(place)
 
 
 def _needs_context(statement: Statement) -> bool:
@@ -266,7 +214,7 @@ def _texts(value: Any) -> list[str]:
 _action = re.compile(r"(\*|[A-Za-z0-9-]+):[A-Za-z0-9*?_-]+|\*")
 
 
-def _actions(element: Element) -> tuple[Patterns, bool]:
+def _actions(element: Element) -> Actions:
     found = _either(element, "Action")
     texts = _texts(element[found[0]]) if found else []
     if not found or not texts:
@@ -278,7 +226,13 @@ def _actions(element: Element) -> tuple[Patterns, bool]:
             _malformed("Actions/Condition can contain only one colon.")
         if not _action.fullmatch(text):
             _malformed(f"Invalid Action: {text[:100]}.")
-    return patterns((text.lower() for text in texts), lambda text: glob([Text(text, live=True)]), _EVERYTHING), found[1]
+    lower = [text.lower() for text in texts]
+    services = frozenset(text.partition(":")[0] for text in lower if "*" in text or "?" in text)
+    return Actions(
+        patterns(lower, lambda text: glob([Text(text, live=True)]), _EVERYTHING),
+        None if "*" in services or found[1] else services,
+        inverted=found[1],
+    )
 
 
 def _resources(element: Element, *, variables: bool) -> Resources | None:
@@ -298,7 +252,9 @@ def _resources(element: Element, *, variables: bool) -> Resources | None:
             fixed.append(text)
         else:
             rows.append(row)
-    return Resources(patterns(fixed, _arn, frozenset({"*"})), tuple(rows), found[1])
+    # Whatever does not begin so is what NotResource means.
+    beginnings = ("",) if found[1] else tuple({beginning(row) for row in (*(map(_live, fixed)), *rows)})
+    return Resources(beginnings, patterns(fixed, _arn, frozenset({"*"})), tuple(rows), found[1])
 
 
 def _check_arn(text: str, row: Sequence[Part]) -> None:
@@ -309,8 +265,12 @@ def _check_arn(text: str, row: Sequence[Part]) -> None:
         _malformed(f"Resource {text[:200]} has a policy variable before its fifth colon.")
 
 
+def _live(text: str) -> tuple[Text]:
+    return (Text(text, live=True),)
+
+
 def _arn(text: str) -> Matcher:
-    return arn_matcher((Text(text, live=True),))
+    return arn_matcher(_live(text))
 
 
 def _conditions(element: Element, *, variables: bool) -> tuple[Condition, ...]:

@@ -84,7 +84,9 @@ def parse_principals(value: Any, *, inverted: bool) -> Principals:
     for text in named:
         found = _principal.fullmatch(text)
         if _account.fullmatch(text):
+            # The short form of its root user's ARN.
             accounts.add(text)
+            arns.add(f"arn:aws:iam::{text}:root")
         elif found and found[2] == "root":
             accounts.add(found[1])
             arns.add(text)

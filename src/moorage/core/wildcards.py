@@ -20,6 +20,9 @@ Context = Mapping[str, str | Sequence[str]]
 
 ARN_SEGMENTS = 6
 
+_SHORT = 64
+"""Characters of a piece with ``?`` that an expression looks for fast enough, wherever it begins."""
+
 
 class Text(NamedTuple):
     """A part of a pattern; ``live`` tells whether its wildcards are wildcards."""
@@ -65,6 +68,12 @@ def has_variables(parts: Iterable[Part]) -> bool:
     return any(isinstance(part, Variable) for part in parts)
 
 
+def beginning(parts: Sequence[Part]) -> str:
+    """Return the text that all texts begin with which a pattern matches."""
+    first = parts[0] if parts else Text("", live=True)
+    return _wildcard.split(first.text, maxsplit=1)[0] if isinstance(first, Text) and first.live else ""
+
+
 def resolve(parts: Iterable[Part], context: Context) -> list[Text] | None:
     """Put the request's values in; None where one has neither a single value nor a default."""
     texts: list[Text] = []
@@ -72,7 +81,9 @@ def resolve(parts: Iterable[Part], context: Context) -> list[Text] | None:
         if isinstance(part, Text):
             texts.append(part)
             continue
-        value = context.get(part.key, part.default)
+        value = context.get(part.key)
+        if not value and value != "":
+            value = part.default
         if not isinstance(value, str):
             return None
         texts.append(Text(value, live=False))
@@ -113,6 +124,7 @@ class _Piece:
     length: int
     literal: str | None
     holed: re.Pattern[str] | None
+    long: "_Long | None" = None
 
     def is_all(self, text: str) -> bool:
         return text == self.literal if self.holed is None else self.holed.fullmatch(text) is not None
@@ -128,8 +140,43 @@ class _Piece:
     def find(self, text: str, position: int, end: int) -> int:
         if self.holed is None:
             return text.find(self.literal or "", position, end)
+        if self.long is not None:
+            return self.long.find(text, position, end)
         found = self.holed.search(text, position, end)
         return found.start() if found else -1
+
+
+class _Long:
+    """A long piece with ``?``, looked for everywhere at once: bit n of a number tells whether its first n + 1 characters end here.
+
+    An expression would try it anew from each character on, and take the product of both lengths.
+    """
+
+    def __init__(self, row: Sequence[str | None]) -> None:
+        places: dict[str | None, list[int]] = {}
+        self._length = 0
+        for word in row:
+            for letter in word or [None]:
+                places.setdefault(letter, []).append(self._length)
+                self._length += 1
+        bits = {letter: self._bits(found) for letter, found in places.items()}
+        self._holes = bits.get(None, 0)
+        self._fits = {letter: found | self._holes for letter, found in bits.items()}
+
+    def _bits(self, places: Iterable[int]) -> int:
+        found = bytearray(self._length // 8 + 1)
+        for place in places:
+            found[place // 8] |= 1 << place % 8
+        return int.from_bytes(found, "little")
+
+    def find(self, text: str, position: int, end: int) -> int:
+        """Return where the piece stands first between two places, -1 where it does not."""
+        ending, whole, fits, holes = 0, 1 << (self._length - 1), self._fits, self._holes
+        for at in range(position, end):
+            ending = ((ending << 1) | 1) & fits.get(text[at], holes)
+            if ending >= whole:
+                return at - self._length + 1
+        return -1
 
 
 def _pieces(parts: Iterable[Text]) -> list[_Piece]:
@@ -151,7 +198,8 @@ def _piece(row: list[str | None]) -> _Piece:
         return _Piece(len(literal), literal, None)
     # Only literals and dots: such an expression cannot backtrack.
     source = "".join("." if word is None else re.escape(word) for word in row)
-    return _Piece(sum(1 if word is None else len(word) for word in row), None, re.compile(source, re.DOTALL))
+    length = sum(1 if word is None else len(word) for word in row)
+    return _Piece(length, None, re.compile(source, re.DOTALL), _Long(row) if length > _SHORT else None)
 
 
 def arn_segments(parts: Iterable[Part]) -> list[list[Part]] | None:

@@ -162,6 +162,7 @@ AWS_ERRORS: dict[type[e.Refused], AwsError] = {
     e.InvalidAuthorizationMessage: AwsError("InvalidAuthorizationMessageException", 400),
     e.IdentityInvalid: AwsError("ValidationError", 400),
     e.IdentityInputInvalid: AwsError("InvalidInput", 400),
+    e.PolicyEvaluationFailed: AwsError("PolicyEvaluation", 500),
     e.UnmodifiableEntity: AwsError("UnmodifiableEntity", 400),
     e.PolicyNotAttachable: AwsError("PolicyNotAttachable", 400),
     e.PolicyOfAws: AwsError("AccessDenied", 403),

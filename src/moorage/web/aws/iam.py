@@ -17,6 +17,7 @@ from moorage.web.aws.iam_grants import grants
 from moorage.web.aws.iam_groups import groups
 from moorage.web.aws.iam_policies import policies
 from moorage.web.aws.iam_roles import roles
+from moorage.web.aws.iam_simulations import simulations
 
 
 def operations(identities: Identities) -> dict[str, Handler]:
@@ -31,6 +32,7 @@ def operations(identities: Identities) -> dict[str, Handler]:
         **policies(identities),
         **account(identities),
         **absent(identities),
+        **simulations(identities),
     }
 
 

@@ -163,8 +163,12 @@ def more(found: Sequence[Item], size: int, name: Callable[[Item], str]) -> dict[
     """Return how to go on after ``size`` of the items found."""
     if len(found) <= size:
         return {"IsTruncated": False}
-    marker = base64.urlsafe_b64encode(name(found[size - 1]).encode()).decode()
-    return {"IsTruncated": True, "Marker": marker}
+    return goes_on_after(name(found[size - 1]))
+
+
+def goes_on_after(name: str) -> dict[str, Any]:
+    """Return how to go on after what has that name."""
+    return {"IsTruncated": True, "Marker": base64.urlsafe_b64encode(name.encode()).decode()}
 
 
 def refuse(given: Mapping[str, Any], *names: str) -> None:
