@@ -5,15 +5,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.conformance import suite
-from tests.house import operations, security, settings
+from tests.house import actions, operations, security, settings
 from tests.house.tree import ROOT
 
 README = ROOT / "README.md"
+ACTIONS = ROOT / "docs" / "actions.md"
 # By the name between the comments: the page, and what makes the part.
 PARTS: dict[str, tuple[Path, Callable[[], str]]] = {
     "operations": (README, operations.table),
     "conformance": (README, suite.line),
     "weaknesses": (ROOT / "docs" / "security.md", security.table),
+    "actions of ecr": (ACTIONS, lambda: actions.operations("ecr")),
+    "actions of the registry": (ACTIONS, actions.routes),
+    "actions of sts": (ACTIONS, lambda: actions.operations("sts")),
     "settings": (ROOT / "docs" / "settings.md", settings.table),
 }
 

@@ -12,6 +12,14 @@ from moorage.core.errors import AccessDenied, IdentityInvalid, NoSuchEntity
 from moorage.core.identities import Role, User
 from moorage.core.identity_tags import Pairs, plan_tags, requested, tagged
 from moorage.core.names import AccountId
+from moorage.core.operations import (
+    ASSUME_ROLE,
+    DECODE_AUTHORIZATION_MESSAGE,
+    GET_ACCESS_KEY_INFO,
+    GET_SESSION_TOKEN,
+    SET_SOURCE_IDENTITY,
+    TAG_SESSION,
+)
 from moorage.core.policies import parse_policy
 from moorage.core.sessions import (
     KEPT,
@@ -64,15 +72,15 @@ class Sessions:
             role = _role(tx, arn)
             by = tx.sessions.get(call.caller.access_key_id)
             for action, is_needed in (
-                ("sts:AssumeRole", True),
-                ("sts:TagSession", bool(tags)),
-                ("sts:SetSourceIdentity", bool(wish.source_identity)),
+                (ASSUME_ROLE, True),
+                (TAG_SESSION, bool(tags)),
+                (SET_SOURCE_IDENTITY, bool(wish.source_identity)),
             ):
                 if is_needed:
                     trust = role.trust if role else None
                     self._guard.allow_trusted(tx, call, action, arn, trust, _context(tx, role, wish))
             if role is None:
-                raise AccessDenied(call.caller.arn, "sts:AssumeRole", arn, "")
+                raise AccessDenied(call.caller.arn, ASSUME_ROLE, arn, "")
             _check_managed(tx, role.account, wish.policies)
             all_tags = tags_of(tags, by)
             handed_on = {*wish.transitive, *(by.transitive if by else ())}
@@ -92,10 +100,10 @@ class Sessions:
     def of_user(self, call: Call, seconds: int | None) -> Session:
         """Return credentials of the calling user for a while; raises AccessDenied for a caller that has such itself."""
         with self._database.write() as tx:
-            self._guard.allow(tx, call, "sts:GetSessionToken", "*")
+            self._guard.allow(tx, call, GET_SESSION_TOKEN, "*")
             user = tx.identities.find(User, call.caller.account, call.caller.user_name)
             if user is None or call.caller.access_key_id.startswith(PREFIX):
-                raise AccessDenied(call.caller.arn, "sts:GetSessionToken", "*", "with session credentials")
+                raise AccessDenied(call.caller.arn, GET_SESSION_TOKEN, "*", "with session credentials")
             made = new_session(user.account, user, call.at, seconds or USUAL_OF_USER, self._draw)
             made = replace(made, limits=(WITHOUT_IAM,))
             add_session(tx, made)
@@ -104,7 +112,7 @@ class Sessions:
     def account_of_key(self, call: Call, key_id: str) -> AccountId:
         """Return whose an access key is; raises NoSuchEntity."""
         with self._database.read() as tx:
-            self._guard.allow(tx, call, "sts:GetAccessKeyInfo", "*")
+            self._guard.allow(tx, call, GET_ACCESS_KEY_INFO, "*")
             key, session = tx.identities.key(key_id), tx.sessions.get(key_id)
         if key:
             return key.user.account
@@ -115,7 +123,7 @@ class Sessions:
     def may_decode(self, call: Call) -> None:
         """Return where the caller may have messages of refusals decoded."""
         with self._database.read() as tx:
-            self._guard.allow(tx, call, "sts:DecodeAuthorizationMessage", "*")
+            self._guard.allow(tx, call, DECODE_AUTHORIZATION_MESSAGE, "*")
 
 
 def add_session(tx: Transaction, session: Session) -> None:

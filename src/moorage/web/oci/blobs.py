@@ -7,11 +7,12 @@ import os
 from collections.abc import AsyncGenerator, Generator, Mapping
 from typing import TYPE_CHECKING
 
-from moorage.actions.layers import CHECK, DOWNLOAD, Layers
+from moorage.actions.layers import Layers
 from moorage.core.calls import Call
 from moorage.core.digests import Digest
 from moorage.core.errors import LayerNotFound
 from moorage.core.names import RepositoryName
+from moorage.core.operations import BATCH_CHECK_LAYER_AVAILABILITY, GET_DOWNLOAD_URL_FOR_LAYER
 from moorage.core.uploads import Layer
 from moorage.web.http import Answer, Headers
 from moorage.web.oci.errors import API_VERSION, STORED
@@ -34,12 +35,12 @@ class Blobs:
 
     async def head(self, _request: OciRequest, call: Call, route: Route) -> Answer:
         """Tell whether the repository holds a blob, and how many bytes it has."""
-        layer = await self._layer(call, route, CHECK)
+        layer = await self._layer(call, route, BATCH_CHECK_LAYER_AVAILABILITY)
         return Answer(status=200, headers=[*_headers(layer), OCTETS, (b"content-length", str(layer.size).encode())])
 
     async def get(self, request: OciRequest, call: Call, route: Route) -> Answer:
         """Serve a blob, or ranges of it."""
-        return await self.serve(await self._layer(call, route, DOWNLOAD), request.headers)
+        return await self.serve(await self._layer(call, route, GET_DOWNLOAD_URL_FOR_LAYER), request.headers)
 
     async def delete(self, _request: OciRequest, call: Call, route: Route) -> Answer:
         """Delete a blob that no image of the repository refers to."""

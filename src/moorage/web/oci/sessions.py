@@ -14,6 +14,7 @@ from moorage.core.calls import Call
 from moorage.core.digests import SHA256, Algorithm, Digest, algorithm_of, parse_digest
 from moorage.core.errors import InvalidLayerPart, Refused
 from moorage.core.names import RepositoryName, UploadId, parse_repository
+from moorage.core.operations import COMPLETE_LAYER_UPLOAD, UPLOAD_LAYER_PART
 from moorage.web.http import Answer, ClientGone, body_chunks
 from moorage.web.oci.errors import API_VERSION
 from moorage.web.oci.requests import Route, algorithm, content_range, digest, repository
@@ -28,9 +29,6 @@ GATHERED = 128 * 1024 * 1024
 """Bytes that all uploads of a process gather together: of very many at once each gathers less."""
 PIECES = 1024
 """Pieces that one write to a file can take (Linux, IOV_MAX)."""
-
-COMPLETE = "ecr:CompleteLayerUpload"
-APPEND = "ecr:UploadLayerPart"
 
 
 class Sessions:
@@ -73,7 +71,7 @@ class Sessions:
     async def append(self, request: OciRequest, call: Call, route: Route) -> Answer:
         """Take a chunk, or a stream of bytes without a length."""
         name = repository(route.name)
-        session = await self._resume(request, call, name, route, APPEND, None)
+        session = await self._resume(request, call, name, route, UPLOAD_LAYER_PART, None)
         try:
             await self._receive(request, call, session)
             upload = await self._pools.bytes(self._uploads.keep, call, session)
@@ -84,7 +82,7 @@ class Sessions:
     async def complete(self, request: OciRequest, call: Call, route: Route) -> Answer:
         """Take the rest, if any, and make the upload a blob."""
         name, wanted = repository(route.name), digest(request.query.get("digest") or "")
-        session = await self._resume(request, call, name, route, COMPLETE, algorithm_of(wanted))
+        session = await self._resume(request, call, name, route, COMPLETE_LAYER_UPLOAD, algorithm_of(wanted))
         try:
             await self._receive(request, call, session)
             await self._pools.bytes(self._uploads.complete, call, session, (wanted,), parts=False)
