@@ -104,8 +104,6 @@ def _missing(request: AccessRequest, policies: Policies) -> str | None:
     is_own = request.caller.account == request.resource_account
     if is_own and named is Named.ITSELF:
         return None
-    if not is_own and named is Named.NOT_AT_ALL:
-        return "resource-based policy"
     identity = None if is_own and named is Named.BY_ROLE else policies.identity
     needed = (
         ("identity-based policy", identity),
@@ -115,7 +113,8 @@ def _missing(request: AccessRequest, policies: Policies) -> str | None:
     for kind, several in needed:
         if several is not None and not _any(request, (policy.allows for policy in several)):
             return kind
-    return None
+    # Last, so that whoever has no right on their own side cannot tell what another account lets theirs see from what it does not.
+    return "resource-based policy" if not is_own and named is Named.NOT_AT_ALL else None
 
 
 def _any(request: AccessRequest, several: Iterable[Sequence[Statement]]) -> bool:

@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select
 
 from moorage.adapters.sql.identities import to_identity
-from moorage.adapters.sql.schema import principals, sessions
+from moorage.adapters.sql.schema import accounts, principals, sessions
 from moorage.adapters.sql.times import to_moment, to_seconds
 from moorage.adapters.vault import Vault, needed
 from moorage.core.identities import Role, User
@@ -25,10 +25,12 @@ OWN = (
     sessions.c.source_identity,
     sessions.c.made_at,
     sessions.c.expires_at,
+    accounts.c.disabled,
 )
 get = (
     select(*(column.label(f"session_{column.name}") for column in OWN), principals)
-    .join_from(sessions, principals, isouter=True)
+    .join_from(sessions, accounts)
+    .join(principals, principals.c.id == sessions.c.identity, isouter=True)
     .where(sessions.c.id == bindparam("session"))
 )
 _old = select(sessions.c.id).where(sessions.c.expires_at < bindparam("before")).limit(bindparam("count"))
@@ -74,7 +76,9 @@ class SqlSessionRows:
 def to_session(row: Row[*tuple[Any, ...]], secret: str) -> Session:
     """Return the session of a row of ``get``."""
     identity = to_identity(row) if row.id else None
-    number, _, token_hash, account, name, limits, tags, transitive, source, made_at, expires_at = row[: len(OWN)]
+    number, _, token_hash, account, name, limits, tags, transitive, source, made_at, expires_at, disabled = row[
+        : len(OWN)
+    ]
     return Session(
         id=number,
         secret=secret,
@@ -88,4 +92,5 @@ def to_session(row: Row[*tuple[Any, ...]], secret: str) -> Session:
         source_identity=source,
         made_at=to_moment(made_at),
         expires_at=to_moment(expires_at),
+        active=not disabled,
     )
