@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from moorage.core.operations import PATHS, ROUTES, SERVICES, Right
+from moorage.core.operations import IAM, PATHS, ROUTES, SERVICES, Right
 
 HEAD = ("action", "resource", "condition keys", "level")
 NO_RIGHT = ("none: a good key is enough", "", "", "")
@@ -17,6 +17,12 @@ def operations(name: str) -> str:
 def routes() -> str:
     """Return the routes of the registry with their methods."""
     return _table("route", ((f"{method} `{PATHS[kind]}`", use.rights) for (kind, method), use in ROUTES.items()))
+
+
+def of_iam() -> str:
+    """Return the operations of IAM by what they are about."""
+    lines = ["", _line("resource", "operations and actions (`iam:...`)"), "|---|---|"]
+    return "\n".join([*lines, *(_line(kind, ", ".join(names)) for kind, names in IAM.items()), ""])
 
 
 def _table(what: str, rows: Iterable[tuple[str, Sequence[Right]]]) -> str:

@@ -18,6 +18,7 @@ PARTS: dict[str, tuple[Path, Callable[[], str]]] = {
     "actions of ecr": (ACTIONS, lambda: actions.operations("ecr")),
     "actions of the registry": (ACTIONS, actions.routes),
     "actions of sts": (ACTIONS, lambda: actions.operations("sts")),
+    "actions of iam": (ACTIONS, actions.of_iam),
     "settings": (ROOT / "docs" / "settings.md", settings.table),
 }
 

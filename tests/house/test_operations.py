@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from moorage.core import operations
 from moorage.core.managed_policies import managed_policy
-from moorage.core.operations import ECR, LEVELS, ROUTES, SERVICES, STS, Level
+from moorage.core.operations import ECR, IAM, LEVELS, ROUTES, SERVICES, STS, Level, Resource
 from moorage.core.rates import RATES
 from moorage.web.aws.model import service
+from tests.actions.test_rights import ALL as ASKED
 from tests.house.operations import answered, routes
 from tests.house.tree import ROOT
 
@@ -19,9 +20,22 @@ OURS = {"GetRegistry", "GetLayerUpload", "CancelLayerUpload"}
 
 
 def test_every_operation_that_is_answered_has_its_rights_in_the_table_and_no_other() -> None:
-    assert {name: set(table) for name, table in SERVICES.items()} == {
-        name: names for name, names in answered().items() if name != "iam"
+    tables = {name: list(table) for name, table in SERVICES.items()}
+    tables["iam"] = [operation for names in IAM.values() for operation in names]
+
+    assert {name: sorted(operations) for name, operations in tables.items()} == {
+        name: sorted(operations) for name, operations in answered().items()
     }
+
+
+def test_an_operation_of_iam_is_about_what_its_refusal_names() -> None:
+    kinds = {Resource.DEVICE: "mfa", Resource.POLICY: "policy", Resource.ANY: "*"}
+    told = {f"iam:{name}": kinds.get(kind, str(kind)) for kind, names in IAM.items() for name in names}
+    asked = {action: resource for _, action, resource, _ in ASKED if action.startswith("iam:")}
+
+    assert len(asked) > 70
+    for action, resource in asked.items():
+        assert re.fullmatch(rf"(arn:aws:iam::(aws|[0-9]{{12}}):)?{re.escape(told[action])}([/ ].*)?", resource), action
 
 
 def test_every_route_that_is_answered_has_its_rights_in_the_table_and_no_other() -> None:

@@ -117,6 +117,10 @@ class Resource(StrEnum):
     EVERY = "`repository/*`"
     ANY = "`*`"
     ROLE = "role"
+    USER = "user"
+    GROUP = "group"
+    POLICY = "managed policy"
+    DEVICE = "device of MFA"
 
 
 REQUEST_TAG, TAG_KEYS = "aws:RequestTag/${TagKey}", "aws:TagKeys"
@@ -209,6 +213,45 @@ STS: Mapping[str, tuple[Right, ...]] = MappingProxyType(
     }
 )
 """Those of STS. Whoever has a good key may know whose it is."""
+
+IAM: Mapping[Resource, tuple[str, ...]] = MappingProxyType(
+    {
+        kind: tuple(names.split())
+        for kind, names in {
+            Resource.USER: (
+                "AttachUserPolicy CreateAccessKey CreateUser DeleteAccessKey DeleteLoginProfile DeleteUser "
+                "DeleteUserPermissionsBoundary DeleteUserPolicy DetachUserPolicy GetAccessKeyLastUsed GetLoginProfile "
+                "GetUser GetUserPolicy ListAccessKeys ListAttachedUserPolicies ListGroupsForUser ListMFADevices "
+                "ListSSHPublicKeys ListServiceSpecificCredentials ListSigningCertificates ListUserPolicies "
+                "ListUserTags ListUsers PutUserPermissionsBoundary PutUserPolicy TagUser UntagUser UpdateAccessKey "
+                "UpdateUser"
+            ),
+            Resource.GROUP: (
+                "AddUserToGroup AttachGroupPolicy CreateGroup DeleteGroup DeleteGroupPolicy DetachGroupPolicy "
+                "GetGroup GetGroupPolicy ListAttachedGroupPolicies ListGroupPolicies ListGroups PutGroupPolicy "
+                "RemoveUserFromGroup UpdateGroup"
+            ),
+            Resource.ROLE: (
+                "AttachRolePolicy CreateRole CreateServiceLinkedRole DeleteRole DeleteRolePermissionsBoundary "
+                "DeleteRolePolicy DeleteServiceLinkedRole DetachRolePolicy GetRole GetRolePolicy "
+                "GetServiceLinkedRoleDeletionStatus ListAttachedRolePolicies ListInstanceProfilesForRole "
+                "ListRolePolicies ListRoleTags ListRoles PutRolePermissionsBoundary PutRolePolicy TagRole UntagRole "
+                "UpdateAssumeRolePolicy UpdateRole UpdateRoleDescription"
+            ),
+            Resource.POLICY: (
+                "CreatePolicy CreatePolicyVersion DeletePolicy DeletePolicyVersion GetPolicy GetPolicyVersion "
+                "ListEntitiesForPolicy ListPolicies ListPolicyTags ListPolicyVersions SetDefaultPolicyVersion "
+                "TagPolicy UntagPolicy"
+            ),
+            Resource.DEVICE: "ListVirtualMFADevices",
+            Resource.ANY: (
+                "CreateAccountAlias DeleteAccountAlias GetAccountAuthorizationDetails GetAccountSummary "
+                "ListAccountAliases"
+            ),
+        }.items()
+    }
+)
+"""The operations of IAM that are answered, by what they are about: each asks for the action of its own name."""
 
 SERVICES: Mapping[str, Mapping[str, tuple[Right, ...]]] = MappingProxyType({"ecr": ECR, "sts": STS})
 
