@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from moorage.actions.collection import Collection
-from moorage.actions.layers import CHECK, DOWNLOAD
 from moorage.core.calls import Call
 from moorage.core.collection import Kind
 from moorage.core.digests import Digest, digest_of
 from moorage.core.errors import LayerNotFound, ManifestLayersNotFound, StorageFull, UploadNotFound
 from moorage.core.images import ImageId
 from moorage.core.names import RepositoryName, UploadId
+from moorage.core.operations import BATCH_CHECK_LAYER_AVAILABILITY, GET_DOWNLOAD_URL_FOR_LAYER
 from moorage.ports import Transaction
 from tests.actions.desk import GRACE, Desk, at, by_digest, by_tag
 from tests.contracts.rows import AT, image
@@ -49,7 +49,7 @@ def test_a_layer_that_no_image_refers_to_goes_when_its_time_is_over(desk: Desk, 
     assert collected(desk, OVER) == BOTH
     assert desk.files() == {}
     with pytest.raises(LayerNotFound):
-        desk.layers.one(desk.admin, app, layer, CHECK)
+        desk.layers.one(desk.admin, app, layer, BATCH_CHECK_LAYER_AVAILABILITY)
 
 
 def test_what_an_image_refers_to_stays_however_old_it_is(desk: Desk, app: RepositoryName) -> None:
@@ -78,7 +78,7 @@ def test_a_layer_of_an_image_elsewhere_is_held_no_more_and_its_bytes_stay(desk: 
     assert collected(desk, OVER) == [Kind.LAYER]
     assert desk.bytes_of(app, digest_of(b"layer of one")) == b"layer of one"
     with pytest.raises(LayerNotFound):
-        desk.layers.one(desk.admin, other, digest_of(b"layer of one"), CHECK)
+        desk.layers.one(desk.admin, other, digest_of(b"layer of one"), BATCH_CHECK_LAYER_AVAILABILITY)
 
 
 def test_the_bytes_of_a_deleted_repository_go(desk: Desk, app: RepositoryName) -> None:
@@ -137,11 +137,11 @@ def test_a_layer_that_went_can_be_pushed_again(desk: Desk, app: RepositoryName) 
 
 
 def told_by_head(desk: Desk, call: Call, app: RepositoryName, layer: Digest) -> None:
-    desk.layers.one(call, app, layer, CHECK)
+    desk.layers.one(call, app, layer, BATCH_CHECK_LAYER_AVAILABILITY)
 
 
 def told_by_get(desk: Desk, call: Call, app: RepositoryName, layer: Digest) -> None:
-    desk.layers.one(call, app, layer, DOWNLOAD)
+    desk.layers.one(call, app, layer, GET_DOWNLOAD_URL_FOR_LAYER)
 
 
 def told_by_the_api(desk: Desk, call: Call, app: RepositoryName, layer: Digest) -> None:
@@ -170,7 +170,7 @@ def test_an_answer_that_is_not_noted_counts_too(desk: Desk, app: RepositoryName)
     rows = desk.rows()
     soon = at(desk.admin, AT + DAY / 8)
 
-    assert desk.layers.one(soon, app, layer, CHECK).digest == layer
+    assert desk.layers.one(soon, app, layer, BATCH_CHECK_LAYER_AVAILABILITY).digest == layer
 
     assert desk.rows() == rows
     assert collected(desk, DAY / 8 + DAY) == []
@@ -178,10 +178,10 @@ def test_an_answer_that_is_not_noted_counts_too(desk: Desk, app: RepositoryName)
 
 def test_a_quick_answer_leaves_what_has_to_be_noted_to_the_slow_one(desk: Desk, app: RepositoryName) -> None:
     layer = desk.layer(app, "layer")
-    desk.layers.one(desk.admin, app, layer, CHECK)  # so that the right is remembered
-    assert desk.layers.one_at_once(desk.admin, app, layer, CHECK)
+    desk.layers.one(desk.admin, app, layer, BATCH_CHECK_LAYER_AVAILABILITY)  # so that the right is remembered
+    assert desk.layers.one_at_once(desk.admin, app, layer, BATCH_CHECK_LAYER_AVAILABILITY)
 
-    assert desk.layers.one_at_once(at(desk.admin, AT + DAY), app, layer, CHECK) is None
+    assert desk.layers.one_at_once(at(desk.admin, AT + DAY), app, layer, BATCH_CHECK_LAYER_AVAILABILITY) is None
 
 
 def test_a_mounted_layer_has_its_whole_time(desk: Desk, app: RepositoryName) -> None:
@@ -216,9 +216,9 @@ def test_a_pull_is_served_where_there_is_no_room_for_the_note_and_a_push_is_not(
 
     monkeypatch.setattr(desk.database, "write", full)
 
-    assert desk.layers.one(later, app, layer, DOWNLOAD).digest == layer
+    assert desk.layers.one(later, app, layer, GET_DOWNLOAD_URL_FOR_LAYER).digest == layer
     with pytest.raises(StorageFull):
-        desk.layers.one(later, app, layer, CHECK)
+        desk.layers.one(later, app, layer, BATCH_CHECK_LAYER_AVAILABILITY)
 
 
 # --- uploads and files ------------------------------------------------------------------------------------------------
@@ -330,7 +330,7 @@ def test_what_comes_into_use_after_it_was_seen_stays(desk: Desk, app: Repository
     def seen(now: datetime) -> object:
         for page in pages(now):
             desk.put(app, manifest, "v1")
-            desk.layers.one(at(desk.admin, now), app, told, CHECK)
+            desk.layers.one(at(desk.admin, now), app, told, BATCH_CHECK_LAYER_AVAILABILITY)
             yield page
 
     desk.collection._layers = seen  # type: ignore[method-assign,assignment] # noqa: SLF001 - see above

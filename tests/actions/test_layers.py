@@ -3,11 +3,11 @@ from datetime import timedelta
 
 import pytest
 
-from moorage.actions.layers import CHECK, DOWNLOAD
 from moorage.core.digests import Digest, digest_of
 from moorage.core.downloads import SignedLayer
 from moorage.core.errors import AccessDenied, LayerInaccessible, LayerNotFound, LayerReferenced, RepositoryNotFound
 from moorage.core.names import Region, Registry, RepositoryName
+from moorage.core.operations import BATCH_CHECK_LAYER_AVAILABILITY, GET_DOWNLOAD_URL_FOR_LAYER
 from moorage.core.repositories import Repository
 from tests.actions.desk import Desk
 from tests.contracts.rows import AT, HERE, LAYER
@@ -39,7 +39,7 @@ def test_a_layer_is_called_what_its_images_call_it(desk: Desk, app: RepositoryNa
 
 
 def test_any_part_of_a_layer_can_be_read(desk: Desk, app: RepositoryName, layer: Digest) -> None:
-    found = desk.layers.one(desk.admin, app, layer, DOWNLOAD)
+    found = desk.layers.one(desk.admin, app, layer, GET_DOWNLOAD_URL_FOR_LAYER)
 
     assert [b"".join(desk.layers.chunks(found, start, end)) for start, end in ((0, 10), (3, 5), (9, 10), (4, 4))] == [
         b"0123456789",
@@ -52,7 +52,7 @@ def test_any_part_of_a_layer_can_be_read(desk: Desk, app: RepositoryName, layer:
 def test_a_layer_of_another_repository_is_not_there(desk: Desk, app: RepositoryName, layer: Digest) -> None:
     other = desk.repository("other")
 
-    for action in (CHECK, DOWNLOAD):
+    for action in (BATCH_CHECK_LAYER_AVAILABILITY, GET_DOWNLOAD_URL_FOR_LAYER):
         with pytest.raises(LayerNotFound):
             desk.layers.one(desk.admin, other, layer, action)
         with pytest.raises(RepositoryNotFound):
@@ -60,14 +60,16 @@ def test_a_layer_of_another_repository_is_not_there(desk: Desk, app: RepositoryN
 
 
 def test_looking_at_a_layer_and_reading_it_are_two_rights(desk: Desk, app: RepositoryName, layer: Digest) -> None:
-    looker, reader = desk.someone(CHECK), desk.someone(DOWNLOAD)
+    looker, reader = desk.someone(BATCH_CHECK_LAYER_AVAILABILITY), desk.someone(GET_DOWNLOAD_URL_FOR_LAYER)
 
-    assert desk.layers.one(looker, app, layer, CHECK) == desk.layers.one(reader, app, layer, DOWNLOAD)
+    assert desk.layers.one(looker, app, layer, BATCH_CHECK_LAYER_AVAILABILITY) == desk.layers.one(
+        reader, app, layer, GET_DOWNLOAD_URL_FOR_LAYER
+    )
     for _ in range(2):  # the second time the rights are remembered
-        with pytest.raises(AccessDenied, match=DOWNLOAD):
-            desk.layers.one(looker, app, layer, DOWNLOAD)
-        with pytest.raises(AccessDenied, match=CHECK):
-            desk.layers.one(reader, app, layer, CHECK)
+        with pytest.raises(AccessDenied, match=GET_DOWNLOAD_URL_FOR_LAYER):
+            desk.layers.one(looker, app, layer, GET_DOWNLOAD_URL_FOR_LAYER)
+        with pytest.raises(AccessDenied, match=BATCH_CHECK_LAYER_AVAILABILITY):
+            desk.layers.one(reader, app, layer, BATCH_CHECK_LAYER_AVAILABILITY)
 
 
 def test_a_signed_url_is_for_layers_that_an_image_has(desk: Desk, app: RepositoryName, layer: Digest) -> None:

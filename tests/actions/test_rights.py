@@ -19,7 +19,7 @@ from moorage.actions.groups import Groups
 from moorage.actions.identities import Identities
 from moorage.actions.images import Images
 from moorage.actions.inspection import Inspection
-from moorage.actions.layers import CHECK, DOWNLOAD, Layers
+from moorage.actions.layers import Layers
 from moorage.actions.policies import Policies
 from moorage.actions.repositories import Repositories
 from moorage.actions.resource_policies import ResourcePolicies
@@ -35,6 +35,7 @@ from moorage.core.errors import AccessDenied, Refused
 from moorage.core.images import TagStatus
 from moorage.core.manifests import Manifest
 from moorage.core.names import RepositoryName, Tag
+from moorage.core.operations import BATCH_CHECK_LAYER_AVAILABILITY, GET_DOWNLOAD_URL_FOR_LAYER
 from moorage.core.repositories import Repository, TagMutability
 from tests.actions.desk import COMPLETE, PART, Desk, by_tag, policy
 from tests.actions.rights_of_identities import ACCOUNT, GRANTS, GROUPS, POLICIES, ROLES, SIMULATIONS, Row, prepare
@@ -148,11 +149,19 @@ ON_REPOSITORIES: list[tuple[str, str, Ask]] = [
         "ecr:BatchGetImage",
         lambda s, c: s.desk.images.referrers(c, s.name, s.manifest.digest, None, 0, 9),
     ),
-    ("Layers.available", CHECK, lambda s, c: s.desk.layers.available(c, s.name, [LAYER])),
-    ("Layers.one", CHECK, lambda s, c: s.desk.layers.one(c, s.name, LAYER, CHECK)),
-    ("Layers.one", DOWNLOAD, lambda s, c: s.desk.layers.one(c, s.name, LAYER, DOWNLOAD)),
+    ("Layers.available", BATCH_CHECK_LAYER_AVAILABILITY, lambda s, c: s.desk.layers.available(c, s.name, [LAYER])),
+    (
+        "Layers.one",
+        BATCH_CHECK_LAYER_AVAILABILITY,
+        lambda s, c: s.desk.layers.one(c, s.name, LAYER, BATCH_CHECK_LAYER_AVAILABILITY),
+    ),
+    (
+        "Layers.one",
+        GET_DOWNLOAD_URL_FOR_LAYER,
+        lambda s, c: s.desk.layers.one(c, s.name, LAYER, GET_DOWNLOAD_URL_FOR_LAYER),
+    ),
     ("Layers.delete", "ecr:BatchDeleteImage", lambda s, c: s.desk.layers.delete(c, s.name, LAYER)),
-    ("Layers.downloadable", DOWNLOAD, lambda s, c: s.desk.layers.downloadable(c, s.name, LAYER)),
+    ("Layers.downloadable", GET_DOWNLOAD_URL_FOR_LAYER, lambda s, c: s.desk.layers.downloadable(c, s.name, LAYER)),
     ("Repositories.create", "ecr:CreateRepository", lambda s, c: s.desk.repositories.create(c, s.wanted, {})),
     ("Repositories.create", "ecr:CreateRepository", lambda s, c: s.desk.repositories.create(c, s.wanted, TEAM)),
     ("Repositories.named", "ecr:DescribeRepositories", lambda s, c: s.desk.repositories.named(c, [s.name])),

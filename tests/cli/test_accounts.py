@@ -1,5 +1,6 @@
 """``moorage accounts``, beside a running server and without one."""
 
+import configparser
 import json
 import os
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from click.testing import CliRunner, Result
 from moorage.cli.main import main
 from tests.clients.people import Person, admin, client, login_password, refused
 from tests.clients.registry import Registry
-from tests.engines.programs import plain_environment, run
+from tests.engines.programs import CACHE, plain_environment, run
 from tests.engines.server import ACCOUNT, Server, moorage
 from tests.server.serving import APP, make_repository, outside, sign_in
 

@@ -193,6 +193,39 @@ def test_a_repository_has_no_policy_of_its_own(ecr: Any, repository: str) -> Non
     )
 
 
+def test_a_repository_policy_is_shown_as_ecr_prints_it_to_the_byte(ecr: Any, repository: str) -> None:
+    compact = (
+        '{"Statement":[{"Action":["ecr:BatchGetImage","ecr:GetDownloadUrlForLayer"],"Effect":"Allow","Principal":"*",'
+        '"Sid":"PublicRead"}],"Version":"2012-10-17"}'
+    )
+    pretty = (
+        '{\n  "Version" : "2012-10-17",\n  "Statement" : [ {\n    "Sid" : "PublicRead",\n    "Effect" : "Allow",\n'
+        '    "Principal" : "*",\n    "Action" : [ "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer" ]\n  } ]\n}'
+    )
+    of_this = {"repositoryName": repository}
+
+    assert ecr.set_repository_policy(**of_this, policyText=compact)["policyText"] == pretty
+    assert ecr.get_repository_policy(**of_this)["policyText"] == pretty
+    assert ecr.delete_repository_policy(**of_this)["policyText"] == pretty
+
+
+def test_an_account_in_a_repository_policy_is_shown_as_its_root(ecr: Any, repository: str) -> None:
+    compact = (
+        '{"Version":"2012-10-17","Statement":[{"Sid":"a b","Effect":"Allow","Principal":{"AWS":"444455556666"},'
+        '"Action":"ecr:BatchGetImage","Condition":{"StringEquals":{"aws:PrincipalTag/team":"a"}}}]}'
+    )
+    pretty = (
+        '{\n  "Version" : "2012-10-17",\n  "Statement" : [ {\n    "Sid" : "a b",\n    "Effect" : "Allow",\n'
+        '    "Principal" : {\n      "AWS" : "arn:aws:iam::444455556666:root"\n    },\n'
+        '    "Action" : "ecr:BatchGetImage",\n    "Condition" : {\n      "StringEquals" : {\n'
+        '        "aws:PrincipalTag/team" : "a"\n      }\n    }\n  } ]\n}'
+    )
+
+    ecr.set_repository_policy(repositoryName=repository, policyText=compact)
+
+    assert ecr.get_repository_policy(repositoryName=repository)["policyText"] == pretty
+
+
 # --- images -----------------------------------------------------------------------------------------------------------
 
 

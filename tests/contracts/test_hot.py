@@ -6,9 +6,11 @@ import pytest
 from moorage.adapters.sql.database import SqlDatabase
 from moorage.adapters.sql.hot import SqlHotReads
 from moorage.core.digests import Digest
+from moorage.core.identities import AccessKey, User
 from moorage.core.images import Served
 from moorage.core.names import AccountId, RepositoryName, Tag
 from moorage.core.repositories import Repository
+from moorage.core.sessions import Session
 from moorage.core.uploads import Layer, Upload
 from moorage.ports import Versions
 from tests.contracts.rows import AT, HERE, THEIRS, THERE, add_image, add_layer, add_repository, blob, image, upload_id
@@ -103,6 +105,35 @@ def test_nothing_is_found_for_an_account_that_is_not_there(
 
     assert hot.manifest(nobody, HERE, app.name, Tag("v1")) is None
     assert hot.layer(nobody, HERE, app.name, blob("layer")) is None
+
+
+@pytest.mark.parametrize("key_id", ["AKIA1", "ASIA1"])
+def test_credentials_of_a_disabled_account_are_not_active(
+    database: SqlDatabase, hot: SqlHotReads, app: Repository, key_id: str
+) -> None:
+    ada = User(account=HERE.account, name="ada", id="AIDA1", created_at=AT)
+    with database.write() as tx:
+        tx.identities.add(ada)
+        tx.identities.add_key(AccessKey(id="AKIA1", secret="s" * 40, user=ada, created_at=AT))
+        tx.sessions.add(
+            Session(
+                id="ASIA1",
+                secret="s" * 40,
+                token_hash="h" * 64,
+                account=HERE.account,
+                identity=None,
+                made_at=AT,
+                expires_at=AT,
+            )
+        )
+    enabled = hot.key(key_id)
+    with database.write() as tx:
+        tx.accounts.set_disabled(HERE.account, disabled=True)
+    disabled = hot.key(key_id)
+
+    assert enabled
+    assert disabled
+    assert (enabled.active, disabled.active) == (True, False)
 
 
 def test_the_version_of_an_account_changes_with_its_identities(

@@ -168,6 +168,15 @@ def test_across_accounts_the_sentence_names_the_side_that_is_missing() -> None:
     )
 
 
+def test_across_accounts_who_has_no_right_of_their_own_is_told_the_same_of_what_is_shared_and_of_what_is_not() -> None:
+    request, shared = asking(owner=THERE), of_repository(statement(Principal="*"))
+
+    nothing = identity(statement(action="ecr:ListImages"))
+    for mine, limit in (([], None), ([identity(statement())], nothing)):
+        assert decide(request, mine, [shared], boundary=limit) == decide(request, mine, [], boundary=limit)
+        assert not decide(request, mine, [], boundary=limit).allowed
+
+
 # --- what limits -------------------------------------------------------------------------------------------------------
 
 SESSION = f"arn:aws:sts::{HERE}:assumed-role/builder/one"

@@ -2,6 +2,7 @@
 
 from typing import Any, cast
 
+from moorage.core.operations import PATHS
 from moorage.web.aws import ecr_policies, iam, sts
 from moorage.web.aws.ecr import Ecr
 from moorage.web.aws.model import service
@@ -9,17 +10,6 @@ from moorage.web.aws.refused import REFUSED
 from moorage.web.oci.door import OciDoor
 
 NOTHING = cast("Any", None)  # the tables of handlers are read, no handler is called
-
-ROUTES = {
-    "base": "`/v2/`",
-    "catalog": "`/v2/_catalog`",
-    "tags": "`/v2/<name>/tags/list`",
-    "referrers": "`/v2/<name>/referrers/<digest>`",
-    "manifest": "`/v2/<name>/manifests/<tag or digest>`",
-    "blob": "`/v2/<name>/blobs/<digest>`",
-    "uploads": "`/v2/<name>/blobs/uploads/`",
-    "upload": "`/v2/<name>/blobs/uploads/<id>`",
-}
 
 
 def answered() -> dict[str, set[str]]:
@@ -58,6 +48,6 @@ def table() -> str:
         missing = len(service(each).operations - handled[each])
         lines += ["", f"**{title}**: {listed}. The other {missing} operations are not there yet."]
     lines += ["", "**Registry**", "", "| path | methods |", "|---|---|"]
-    for kind, path in ROUTES.items():
-        lines.append(f"| {path} | {', '.join(sorted(method for each, method in methods if each == kind))} |")
+    for kind, path in PATHS.items():
+        lines.append(f"| `{path}` | {', '.join(sorted(method for each, method in methods if each == kind))} |")
     return "\n".join([*lines, ""])

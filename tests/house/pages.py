@@ -5,16 +5,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.conformance import suite
-from tests.house import costs, operations, security, settings
+from tests.house import actions, costs, operations, security, settings
 from tests.house.tree import ROOT
 
 README = ROOT / "README.md"
+ACTIONS = ROOT / "docs" / "actions.md"
 # By the name between the comments: the page, and what makes the part.
 PARTS: dict[str, tuple[Path, Callable[[], str]]] = {
     "operations": (README, operations.table),
     "conformance": (README, suite.line),
     "weaknesses": (ROOT / "docs" / "security.md", security.table),
     "costs": (ROOT / "docs" / "performance.md", costs.table),
+    "actions of ecr": (ACTIONS, lambda: actions.operations("ecr")),
+    "actions of the registry": (ACTIONS, actions.routes),
+    "actions of sts": (ACTIONS, lambda: actions.operations("sts")),
+    "actions of iam": (ACTIONS, actions.of_iam),
     "settings": (ROOT / "docs" / "settings.md", settings.table),
 }
 

@@ -132,6 +132,17 @@ WEAKNESSES = (
         },
     ),
     Weakness(
+        "Names that strangers can guess at",
+        "Rights are asked for before anything is looked up. Who has none gets the same answer of a repository that is there and of one that is "
+        "not, at every operation and every route; so does another account's user of what is shared with that account and of what is not.",
+        {
+            "rights/test_rights.py": (
+                "test_who_must_be_denied_is_denied_everything_in_ecrs_words_and_learns_and_changes_nothing",
+                "test_what_a_repository_lets_another_account_do_it_does_and_no_other_repository_tells_of_itself",
+            ),
+        },
+    ),
+    Weakness(
         "Stored content shown as a page",
         "Blobs are `application/octet-stream`, manifests of one of six types; whatever was pushed comes with a `Content-Security-Policy` "
         "that allows nothing, and every answer says `nosniff`.",

@@ -4,9 +4,10 @@ import re
 
 import pytest
 
+from moorage.core.operations import PATHS
 from moorage.web.aws.model import service
 from moorage.web.aws.refused import REFUSED
-from tests.house.operations import ROUTES, answered, routes
+from tests.house.operations import answered, routes
 from tests.house.pages import PARTS, README, between_markers, written
 from tests.house.tree import ROOT
 
@@ -32,7 +33,7 @@ def test_every_answered_operation_is_one_of_its_services_model() -> None:
 
 
 def test_every_route_of_the_registry_has_its_line() -> None:
-    assert {kind for kind, _ in routes()} == set(ROUTES)
+    assert {kind for kind, _ in routes()} == set(PATHS)
 
 
 def test_writing_a_part_leaves_the_rest_alone() -> None:

@@ -96,6 +96,42 @@ def test_policies_see_the_client_at_both_doors(behind: Server) -> None:
         assert registry.send("GET", f"/v2/{APP}/tags/list", b"", **(FORWARDED | other)).status == 403
 
 
+@pytest.mark.parametrize(
+    ("trusted", "status"), [("127.0.0.1", 200), ("10.1.0.0/16", 403), (None, 403)], ids=["trusted", "another", "none"]
+)
+def test_a_repositorys_policy_decides_by_a_forwarded_address_only_where_the_proxy_is_trusted(
+    trusted: str | None, status: int, start_server: Callable[..., Server]
+) -> None:
+    """A proxy in front of many clients: what one of them says of itself is not what the proxy says of it."""
+    server = start_server(*(("--trust-proxy", trusted) if trusted else ()))
+    make_repository(server)
+    near = {"IpAddress": {"aws:SourceIp": "203.0.113.9/32"}}
+    with client(server, "iam", admin(server)) as iam, client(server, "ecr", admin(server)) as ecr:
+        person = make_person(iam, None)
+        own = {"Effect": "Allow", "Action": "ecr:GetAuthorizationToken", "Resource": "*"}
+        iam.put_user_policy(UserName=person.name, PolicyName="login", PolicyDocument=_document(own))
+        shared = {"Effect": "Allow", "Principal": {"AWS": person.arn}, "Action": "ecr:ListImages", "Condition": near}
+        ecr.set_repository_policy(repositoryName=APP, policyText=_document(shared))
+    with client(server, "ecr", person) as theirs:
+        registry = Registry(server.port, login_password(theirs))
+        theirs.meta.events.register("before-send.ecr", forwarded)
+
+        if status == 200:
+            assert theirs.list_images(repositoryName=APP)["imageIds"] == []
+        else:
+            assert refused(lambda: theirs.list_images(repositoryName=APP))[0] == "AccessDeniedException"
+    path = f"/v2/{APP}/tags/list"
+    assert registry.send("GET", path, b"", **FORWARDED).status == status
+    # Without a word of the proxy it is the proxy who asks; what its client put in front of its word counts for nothing.
+    assert registry.send("GET", path).status == 403
+    lied = {"X_Forwarded_For": "203.0.113.9, 192.0.2.1"}
+    assert registry.send("GET", path, b"", **lied).status == 403
+
+
+def _document(statement: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
 def forwarded(request: Any, **_: object) -> None:
     """Add the proxy's headers to a request that is signed already."""
     for name, value in FORWARDED.items():

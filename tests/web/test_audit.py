@@ -15,11 +15,12 @@ from moorage.core.calls import Call, Caller
 from moorage.core.errors import AccessDenied, CredentialsInvalid, RepositoryNotFound
 from moorage.core.identities import AccessKey
 from moorage.core.names import Region, RepositoryName
+from moorage.core.operations import ROUTES
 from moorage.core.tokens import issue
 from moorage.web.audit import Recorder
 from moorage.web.aws.door import AwsDoor, AwsRequest, Handler, code_of
 from moorage.web.http import Answer, BodyTooLarge, ClientGone
-from moorage.web.oci.door import OPERATIONS, OciDoor, OciRequest
+from moorage.web.oci.door import OciDoor, OciRequest
 from moorage.web.oci.requests import Query
 from moorage.web.pools import Pools
 from moorage.web.throttle import Throttle
@@ -288,7 +289,7 @@ def registry(
 
 
 def test_every_request_of_the_registry_has_a_name() -> None:
-    assert set(OPERATIONS) == routes()
+    assert set(ROUTES) == routes()
 
 
 def test_every_request_that_changes_something_is_recorded_and_no_other() -> None:
@@ -312,7 +313,7 @@ def test_every_request_is_recorded_where_reads_are() -> None:
     for asked in sorted(routes()):
         registry(told, asked)
 
-    assert [name for name, _ in told.said()] == [OPERATIONS[asked] for asked in sorted(routes())]
+    assert [name for name, _ in told.said()] == [ROUTES[asked].operation for asked in sorted(routes())]
 
 
 @pytest.mark.parametrize("asked", sorted(routes()))
@@ -321,7 +322,7 @@ def test_every_denial_is_recorded(asked: tuple[str, str]) -> None:
     registry(told, asked, DENIED)
     registry(told, asked, CredentialsInvalid())
 
-    name = OPERATIONS[asked]
+    name = ROUTES[asked].operation
     assert told.said() == [(name, "AccessDeniedException"), (name, "UnrecognizedClientException")]
     assert {event["resources"][0]["ARN"] for event in told.events[:1]} == {ARN}
 

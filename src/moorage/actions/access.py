@@ -26,6 +26,7 @@ from moorage.core.calls import Call, Caller
 from moorage.core.errors import AccessDenied, CredentialsInvalid
 from moorage.core.explanations import Source, policies_of
 from moorage.core.names import AccountId, Registry, RepositoryName
+from moorage.core.operations import GET_AUTHORIZATION_TOKEN
 from moorage.core.sessions import PREFIX
 from moorage.core.settings import IN_SCOPE_OF_V1
 from moorage.ports import Transaction, Versions
@@ -34,9 +35,6 @@ Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 _MOST = 10_000
-
-_OF_ONES_OWN_ACCOUNT = "ecr:GetAuthorizationToken"
-"""The one action of ECR's that no resource-based policy has a part in (Amazon ECR User Guide, "Repository policies vs IAM policies")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +231,8 @@ def _versions(tx: Transaction, call: Call, name: RepositoryName | None) -> Versi
 
 
 def _concerns_registry(action: str) -> bool:
-    return action.startswith("ecr:") and action != _OF_ONES_OWN_ACCOUNT
+    # No resource-based policy has a part in logging in (Amazon ECR User Guide, "Repository policies vs IAM policies").
+    return action.startswith("ecr:") and action != GET_AUTHORIZATION_TOKEN
 
 
 def _decide(

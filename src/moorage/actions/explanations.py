@@ -18,6 +18,7 @@ from moorage.core.errors import NoSuchEntity
 from moorage.core.explanations import Explanation, Question, Source, explain
 from moorage.core.identities import Role, User
 from moorage.core.names import AccountId, Region, Registry, parse_repository
+from moorage.core.operations import GET_AUTHORIZATION_TOKEN
 from moorage.core.settings import IN_SCOPE_OF_V1
 from moorage.ports import Database, Transaction
 
@@ -83,7 +84,7 @@ def _registry(question: Question, subject: Subject) -> Registry:
 
 def _resource(tx: Transaction, registry: Registry, question: Question) -> tuple[list[Source], Context]:
     """Return the policies of the resource, and its tags."""
-    if not question.action.lower().startswith("ecr:") or question.action == "ecr:GetAuthorizationToken":
+    if not question.action.lower().startswith("ecr:") or question.action == GET_AUTHORIZATION_TOKEN:
         return [], NO_CONTEXT
     of_registry, speaks_of_all = read_registry(tx, registry)
     found = _repository_arn.fullmatch(question.resource)

@@ -33,6 +33,7 @@ from moorage.core.images import (
 )
 from moorage.core.manifests import INDEXES, Manifest, parse_manifest, referrer_entry
 from moorage.core.names import RepositoryName, Tag
+from moorage.core.operations import BATCH_DELETE_IMAGE, BATCH_GET_IMAGE, DESCRIBE_IMAGES, LIST_IMAGES, PUT_IMAGE
 from moorage.core.quotas import ECR, Quotas
 from moorage.core.repositories import Repository
 from moorage.ports import Database, HotReads, Transaction
@@ -97,7 +98,7 @@ class Images:
         """
         parsed = _parsed(content, media_type, algorithm)
         with self._database.write() as tx:
-            repository = locked(tx, self._guard, call, "ecr:PutImage", name)
+            repository = locked(tx, self._guard, call, PUT_IMAGE, name)
             if isinstance(parsed, RegistryError):
                 raise parsed
             if digest is not None and digest != parsed.digest:
@@ -113,7 +114,7 @@ class Images:
     def pull(self, call: Call, name: RepositoryName, reference: Digest | Tag) -> Served:
         """Return a manifest by tag or digest; raises ManifestNotFound."""
         with self._database.read() as tx:
-            found(tx, self._guard, call, "ecr:BatchGetImage", name)
+            found(tx, self._guard, call, BATCH_GET_IMAGE, name)
         hot = self._hot.manifest(call.caller.account, call.registry, name, reference)
         if hot is None:
             raise ManifestNotFound
@@ -122,7 +123,7 @@ class Images:
     def pull_at_once(self, call: Call, name: RepositoryName, reference: Digest | Tag) -> Served | None:
         """As ``pull``, in one look-up; None where that does not suffice: it is not there, or rights have to be read."""
         hot = self._hot.manifest(call.caller.account, call.registry, name, reference)
-        if hot and self._guard.allow_remembered(hot[0], call, "ecr:BatchGetImage", name):
+        if hot and self._guard.allow_remembered(hot[0], call, BATCH_GET_IMAGE, name):
             return hot[1]
         return None
 
@@ -146,7 +147,7 @@ class Images:
         Raises BatchTooLarge before any of them is read where they are too many bytes for one answer.
         """
         with self._database.read() as tx:
-            repository = found(tx, self._guard, call, "ecr:BatchGetImage", name)
+            repository = found(tx, self._guard, call, BATCH_GET_IMAGE, name)
             entries, failures = FoundImages(_find(tx, repository, ids)).entries(ids)
             images = list({image.id: image for image, _ in entries}.values())
             if images:
@@ -167,7 +168,7 @@ class Images:
         failures = []
         wanted_of: dict[int, list[ImageId]] = defaultdict(list)
         with self._database.write() as tx:
-            repository = locked(tx, self._guard, call, "ecr:BatchDeleteImage", name)
+            repository = locked(tx, self._guard, call, BATCH_DELETE_IMAGE, name)
             images = _find(tx, repository, ids)
             named = FoundImages(images)
             for wanted in ids:
@@ -187,7 +188,7 @@ class Images:
     def delete_manifest(self, call: Call, name: RepositoryName, digest: Digest) -> None:
         """Delete an image by its digest; raises ManifestNotFound, ImageReferenced."""
         with self._database.write() as tx:
-            repository = locked(tx, self._guard, call, "ecr:BatchDeleteImage", name)
+            repository = locked(tx, self._guard, call, BATCH_DELETE_IMAGE, name)
             images = tx.images.find(repository, digests=[digest], tags=[])
             if not images:
                 raise ManifestNotFound
@@ -198,7 +199,7 @@ class Images:
     def untag(self, call: Call, name: RepositoryName, tag: Tag) -> None:
         """Take a tag off its image, which stays (OCI distribution specification, "Deleting tags"); raises ManifestNotFound."""
         with self._database.write() as tx:
-            repository = locked(tx, self._guard, call, "ecr:BatchDeleteImage", name)
+            repository = locked(tx, self._guard, call, BATCH_DELETE_IMAGE, name)
             if not tx.images.find(repository, digests=[], tags=[tag]):
                 raise ManifestNotFound
             tx.images.untag(repository, [tag])
@@ -208,23 +209,23 @@ class Images:
     ) -> list[tuple[int, Digest, Tag | None]]:
         """Return up to ``limit`` pairs of image and tag in the order in which the images came, those after ``after``."""
         with self._database.read() as tx:
-            repository = found(tx, self._guard, call, "ecr:ListImages", name)
+            repository = found(tx, self._guard, call, LIST_IMAGES, name)
             return tx.images.pair_page(repository, status, after, limit)
 
     def tags(self, call: Call, name: RepositoryName, after: str, limit: int) -> list[Tag]:
         """Return up to ``limit`` tags in lexical order, those after ``after``."""
         with self._database.read() as tx:
-            return tx.images.tag_page(found(tx, self._guard, call, "ecr:ListImages", name), after, limit)
+            return tx.images.tag_page(found(tx, self._guard, call, LIST_IMAGES, name), after, limit)
 
     def page(self, call: Call, name: RepositoryName, status: TagStatus, after: int, limit: int) -> list[Image]:
         """Return up to ``limit`` images in the order in which they came, those after the id ``after``."""
         with self._database.read() as tx:
-            return tx.images.page(found(tx, self._guard, call, "ecr:DescribeImages", name), status, after, limit)
+            return tx.images.page(found(tx, self._guard, call, DESCRIBE_IMAGES, name), status, after, limit)
 
     def describe(self, call: Call, name: RepositoryName, ids: list[ImageId]) -> list[Image]:
         """Return images by their ids, each once; raises ImageNotFound with the first that is missing."""
         with self._database.read() as tx:
-            repository = found(tx, self._guard, call, "ecr:DescribeImages", name)
+            repository = found(tx, self._guard, call, DESCRIBE_IMAGES, name)
             named = FoundImages(_find(tx, repository, ids))
         described = {}
         for wanted in ids:
@@ -242,7 +243,7 @@ class Images:
         They are fewer where their manifests have many bytes, for the annotations of each are shown.
         """
         with self._database.read() as tx:
-            repository = found(tx, self._guard, call, "ecr:BatchGetImage", name)
+            repository = found(tx, self._guard, call, BATCH_GET_IMAGE, name)
             images = tx.images.referrers(repository, subject, artifact_type, after, limit + 1)
             lengths = tx.images.lengths(images) if images else {}
             shown = images[: min(limit, fitting(REFERRERS, [lengths[image.digest] for image in images]))]

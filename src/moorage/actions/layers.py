@@ -10,11 +10,9 @@ from moorage.core.digests import Digest, parse_digest
 from moorage.core.downloads import SignedLayer
 from moorage.core.errors import LayerInaccessible, LayerNotFound, LayerReferenced, StorageFull
 from moorage.core.names import RepositoryName
+from moorage.core.operations import BATCH_CHECK_LAYER_AVAILABILITY, BATCH_DELETE_IMAGE, GET_DOWNLOAD_URL_FOR_LAYER
 from moorage.core.uploads import Layer
 from moorage.ports import Blobs, Database, HotReads
-
-CHECK = "ecr:BatchCheckLayerAvailability"
-DOWNLOAD = "ecr:GetDownloadUrlForLayer"
 
 
 class Layers:
@@ -34,11 +32,11 @@ class Layers:
     def available(self, call: Call, name: RepositoryName, digests: list[Digest]) -> dict[Digest, Layer]:
         """Return those of the layers that the repository holds."""
         with self._database.read() as tx:
-            held = tx.layers.get(found(tx, self._guard, call, CHECK, name), digests)
+            held = tx.layers.get(found(tx, self._guard, call, BATCH_CHECK_LAYER_AVAILABILITY, name), digests)
         return self._told(call, name, held)
 
     def one(self, call: Call, name: RepositoryName, digest: Digest, action: str) -> Layer:
-        """Return a layer to look at (CHECK) or to read (DOWNLOAD); raises LayerNotFound."""
+        """Return a layer to look at (BATCH_CHECK_LAYER_AVAILABILITY) or to read (GET_DOWNLOAD_URL_FOR_LAYER); raises LayerNotFound."""
         with self._database.read() as tx:
             found(tx, self._guard, call, action, name)
         hot = self._hot.layer(call.caller.account, call.registry, name, digest)
@@ -47,7 +45,7 @@ class Layers:
             held = self._told(call, name, held)
         except StorageFull:
             # Who pushes has to wait for room anyway; who pulls does not.
-            if action == CHECK:
+            if action == BATCH_CHECK_LAYER_AVAILABILITY:
                 raise
         if digest not in held:
             raise LayerNotFound(digest, name, call.registry.account)
@@ -76,7 +74,7 @@ class Layers:
         """Return a layer that a signed URL may be made for; raises LayerNotFound, LayerInaccessible where no image has it."""
         digest = parse_digest(text)
         with self._database.read() as tx:
-            repository = found(tx, self._guard, call, DOWNLOAD, name)
+            repository = found(tx, self._guard, call, GET_DOWNLOAD_URL_FOR_LAYER, name)
             layer = tx.layers.get(repository, [digest]).get(digest) if digest else None
             if layer is None:
                 raise LayerNotFound(text[:200], name, call.registry.account)
@@ -103,7 +101,7 @@ class Layers:
         ECR has no right for this. Whoever may delete the images that layers are of may delete a layer that is of none.
         """
         with self._database.write() as tx:
-            repository = locked(tx, self._guard, call, "ecr:BatchDeleteImage", name)
+            repository = locked(tx, self._guard, call, BATCH_DELETE_IMAGE, name)
             if digest not in tx.layers.get(repository, [digest]):
                 raise LayerNotFound(digest, name, call.registry.account)
             if tx.layers.referenced(repository, digest):

@@ -12,6 +12,19 @@ from moorage.core.errors import (
     TooManyRepositories,
 )
 from moorage.core.names import RepositoryName
+from moorage.core.operations import (
+    CREATE_REPOSITORY,
+    DELETE_REPOSITORY,
+    DESCRIBE_REGISTRY,
+    DESCRIBE_REPOSITORIES,
+    GET_ACCOUNT_SETTING,
+    LIST_TAGS_FOR_RESOURCE,
+    PUT_ACCOUNT_SETTING,
+    PUT_IMAGE_SCANNING_CONFIGURATION,
+    PUT_IMAGE_TAG_MUTABILITY,
+    TAG_RESOURCE,
+    UNTAG_RESOURCE,
+)
 from moorage.core.quotas import ECR, Quotas
 from moorage.core.repositories import Repository, TagMutability, with_tags
 from moorage.core.settings import DEFAULTS, check_setting
@@ -33,9 +46,9 @@ class Repositories:
         requested = {f"aws:requesttag/{key.lower()}": value for key, value in tags.items()}
         context = {**requested, "aws:tagkeys": list(tags)} if tags else {}
         with self._database.write() as tx:
-            self._guard.allow(tx, call, "ecr:CreateRepository", wanted.arn, context)
+            self._guard.allow(tx, call, CREATE_REPOSITORY, wanted.arn, context)
             if tags:
-                self._guard.allow(tx, call, "ecr:TagResource", wanted.arn, context)
+                self._guard.allow(tx, call, TAG_RESOURCE, wanted.arn, context)
             tx.repositories.lock_registry(call.registry)
             if tx.repositories.get(call.registry, wanted.name):
                 raise RepositoryAlreadyExists(wanted.name, call.registry.account)
@@ -49,7 +62,7 @@ class Repositories:
         """Return the repositories named, in that order; raises RepositoryNotFound with the first that is missing."""
         with self._database.read() as tx:
             for name in names:
-                self._guard.allow_repository(tx, call, "ecr:DescribeRepositories", name)
+                self._guard.allow_repository(tx, call, DESCRIBE_REPOSITORIES, name)
             known = {repository.name: repository for repository in tx.repositories.named(call.registry, names)}
         for name in names:
             if name not in known:
@@ -60,10 +73,10 @@ class Repositories:
         """Return up to ``limit`` repositories of the registry in the order of their names."""
         everything = call.registry.repository_arn("*")
         hot = self._hot.repositories(call.caller.account, call.registry, after, limit)
-        if hot and self._guard.allow_remembered(hot[0], call, "ecr:DescribeRepositories", None):
+        if hot and self._guard.allow_remembered(hot[0], call, DESCRIBE_REPOSITORIES, None):
             return hot[1]
         with self._database.read() as tx:
-            self._guard.allow(tx, call, "ecr:DescribeRepositories", everything)
+            self._guard.allow(tx, call, DESCRIBE_REPOSITORIES, everything)
             return tx.repositories.page(call.registry, after, limit)
 
     def delete(self, call: Call, name: RepositoryName, *, force: bool) -> Repository:
@@ -73,7 +86,7 @@ class Repositories:
         meanwhile would wait for them.
         """
         with self._database.write() as tx:
-            repository = locked(tx, self._guard, call, "ecr:DeleteRepository", name)
+            repository = locked(tx, self._guard, call, DELETE_REPOSITORY, name)
             if not force and tx.images.any(repository):
                 raise RepositoryNotEmpty(name, call.registry.account)
             tx.repositories.remove(repository, call.at)
@@ -82,9 +95,7 @@ class Repositories:
     def put_mutability(self, call: Call, name: RepositoryName, mutability: TagMutability) -> Repository:
         """Say which tags may move from now on."""
         with self._database.write() as tx:
-            repository = replace(
-                locked(tx, self._guard, call, "ecr:PutImageTagMutability", name), mutability=mutability
-            )
+            repository = replace(locked(tx, self._guard, call, PUT_IMAGE_TAG_MUTABILITY, name), mutability=mutability)
             tx.repositories.update(repository)
         return repository
 
@@ -92,7 +103,7 @@ class Repositories:
         """Say whether images are to be scanned when they are pushed."""
         with self._database.write() as tx:
             repository = replace(
-                locked(tx, self._guard, call, "ecr:PutImageScanningConfiguration", name), scan_on_push=scan_on_push
+                locked(tx, self._guard, call, PUT_IMAGE_SCANNING_CONFIGURATION, name), scan_on_push=scan_on_push
             )
             tx.repositories.update(repository)
         return repository
@@ -101,7 +112,7 @@ class Repositories:
         """Add resource tags, over those of the same keys; raises TooManyTags."""
         context = {f"aws:requesttag/{key.lower()}": value for key, value in tags.items()} | {"aws:tagkeys": list(tags)}
         with self._database.write() as tx:
-            self._guard.allow_repository(tx, call, "ecr:TagResource", name, context)
+            self._guard.allow_repository(tx, call, TAG_RESOURCE, name, context)
             repository = tx.repositories.lock(call.registry, name)
             if repository is None:
                 raise RepositoryNotFound(name, call.registry.account)
@@ -112,7 +123,7 @@ class Repositories:
     def untag(self, call: Call, name: RepositoryName, keys: list[str]) -> None:
         """Remove resource tags; a key that is not there is no error."""
         with self._database.write() as tx:
-            self._guard.allow_repository(tx, call, "ecr:UntagResource", name, {"aws:tagkeys": keys})
+            self._guard.allow_repository(tx, call, UNTAG_RESOURCE, name, {"aws:tagkeys": keys})
             repository = tx.repositories.lock(call.registry, name)
             if repository is None:
                 raise RepositoryNotFound(name, call.registry.account)
@@ -122,24 +133,24 @@ class Repositories:
     def tags(self, call: Call, name: RepositoryName) -> dict[str, str]:
         """Return the resource tags."""
         with self._database.read() as tx:
-            return tx.repositories.tags(found(tx, self._guard, call, "ecr:ListTagsForResource", name).id)
+            return tx.repositories.tags(found(tx, self._guard, call, LIST_TAGS_FOR_RESOURCE, name).id)
 
     def describe_registry(self, call: Call) -> None:
         """Check that the caller may describe the registry; there is nothing to read yet."""
         with self._database.read() as tx:
-            self._guard.allow(tx, call, "ecr:DescribeRegistry", "*")
+            self._guard.allow(tx, call, DESCRIBE_REGISTRY, "*")
 
     def setting(self, call: Call, name: str) -> str:
         """Return an account setting; raises ValidationFailed for a name that is none."""
         check_setting(name)
         with self._database.read() as tx:
-            self._guard.allow(tx, call, "ecr:GetAccountSetting", "*", {"ecr:accountsetting": name})
+            self._guard.allow(tx, call, GET_ACCOUNT_SETTING, "*", {"ecr:accountsetting": name})
             return tx.repositories.settings(call.registry).get(name, DEFAULTS[name])
 
     def put_setting(self, call: Call, name: str, value: str) -> None:
         """Store an account setting; raises ValidationFailed for a name or value that is none."""
         check_setting(name, value)
         with self._database.write() as tx:
-            self._guard.allow(tx, call, "ecr:PutAccountSetting", "*", {"ecr:accountsetting": name})
+            self._guard.allow(tx, call, PUT_ACCOUNT_SETTING, "*", {"ecr:accountsetting": name})
             tx.repositories.lock_registry(call.registry)
             tx.repositories.put_setting(call.registry, name, value)

@@ -6,12 +6,17 @@ from moorage.core import resource_policies as documents
 from moorage.core.calls import Call
 from moorage.core.errors import RegistryPolicyNotFound, RepositoryPolicyNotFound
 from moorage.core.names import RepositoryName
+from moorage.core.operations import (
+    DELETE_REGISTRY_POLICY,
+    DELETE_REPOSITORY_POLICY,
+    GET_REGISTRY_POLICY,
+    GET_REPOSITORY_POLICY,
+    PUT_REGISTRY_POLICY,
+    SET_REPOSITORY_POLICY,
+)
 from moorage.core.resource_policies import Document
 from moorage.core.settings import DEFAULTS, IN_SCOPE_OF_V1
 from moorage.ports import Database, Transaction
-
-_SET = "ecr:SetRepositoryPolicy"
-_PUT = "ecr:PutRegistryPolicy"
 
 
 class ResourcePolicies:
@@ -31,10 +36,10 @@ class ResourcePolicies:
         not have, or, unless forced, that denies the caller to set another one.
         """
         with self._database.write() as tx:
-            repository = locked(tx, self._guard, call, _SET, name)
+            repository = locked(tx, self._guard, call, SET_REPOSITORY_POLICY, name)
             document, policy = documents.read(text, "repository")
             kept = self._kept(tx, document, "repository")
-            asked_again = self._guard.question(tx, call, _SET, repository.arn)
+            asked_again = self._guard.question(tx, call, SET_REPOSITORY_POLICY, repository.arn)
             if not force and documents.denies(policy, asked_again):
                 raise documents.invalid("repository")
             tx.resource_policies.put(repository.id, documents.written(kept))
@@ -43,13 +48,13 @@ class ResourcePolicies:
     def get(self, call: Call, name: RepositoryName) -> str:
         """Return the policy of a repository; raises RepositoryPolicyNotFound."""
         with self._database.read() as tx:
-            repository = found(tx, self._guard, call, "ecr:GetRepositoryPolicy", name)
+            repository = found(tx, self._guard, call, GET_REPOSITORY_POLICY, name)
             return _of_repository(tx, call, name, repository.id)
 
     def delete(self, call: Call, name: RepositoryName) -> str:
         """Remove the policy of a repository and return it; raises RepositoryPolicyNotFound."""
         with self._database.write() as tx:
-            repository = locked(tx, self._guard, call, "ecr:DeleteRepositoryPolicy", name)
+            repository = locked(tx, self._guard, call, DELETE_REPOSITORY_POLICY, name)
             removed = _of_repository(tx, call, name, repository.id)
             tx.resource_policies.put(repository.id, None)
         return removed
@@ -60,7 +65,7 @@ class ResourcePolicies:
         Where REGISTRY_POLICY_SCOPE is V1 it may speak of the actions of that scope only.
         """
         with self._database.write() as tx:
-            self._guard.allow(tx, call, _PUT, "*")
+            self._guard.allow(tx, call, PUT_REGISTRY_POLICY, "*")
             tx.repositories.lock_registry(call.registry)
             document, policy = documents.read(text, "registry")
             scope = tx.repositories.settings(call.registry).get(
@@ -68,7 +73,7 @@ class ResourcePolicies:
             )
             if scope == "V1" and not documents.actions_in(document) <= set(IN_SCOPE_OF_V1):
                 raise documents.invalid("registry")
-            if documents.denies(policy, self._guard.question(tx, call, _PUT, "*")):
+            if documents.denies(policy, self._guard.question(tx, call, PUT_REGISTRY_POLICY, "*")):
                 raise documents.invalid("registry")
             kept = self._kept(tx, document, "registry")
             tx.resource_policies.put_registry(call.registry, documents.written(kept))
@@ -77,13 +82,13 @@ class ResourcePolicies:
     def registry(self, call: Call) -> str:
         """Return the policy of the registry; raises RegistryPolicyNotFound."""
         with self._database.read() as tx:
-            self._guard.allow(tx, call, "ecr:GetRegistryPolicy", "*")
+            self._guard.allow(tx, call, GET_REGISTRY_POLICY, "*")
             return _of_registry(tx, call)
 
     def delete_registry(self, call: Call) -> str:
         """Remove the policy of the registry and return it; raises RegistryPolicyNotFound."""
         with self._database.write() as tx:
-            self._guard.allow(tx, call, "ecr:DeleteRegistryPolicy", "*")
+            self._guard.allow(tx, call, DELETE_REGISTRY_POLICY, "*")
             tx.repositories.lock_registry(call.registry)
             removed = _of_registry(tx, call)
             tx.resource_policies.put_registry(call.registry, None)

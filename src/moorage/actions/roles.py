@@ -12,6 +12,7 @@ from moorage.core.errors import DeleteConflict, IdentityInputInvalid, IdentityLi
 from moorage.core.identities import HOUR, Role, User
 from moorage.core.identity_tags import Pairs
 from moorage.core.names import AccountId
+from moorage.core.operations import ASSUME_ROLE
 from moorage.core.trust_policies import MAX_TRUST, parse_trust_policy, unknown_principal
 from moorage.ports import Transaction
 
@@ -166,7 +167,7 @@ class Roles(Steps):
 
 
 def _trust_of(service: str) -> str:
-    statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": ASSUME_ROLE}
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]}, separators=(",", ":"))
 
 

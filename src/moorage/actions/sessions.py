@@ -12,6 +12,14 @@ from moorage.core.errors import AccessDenied, IdentityInvalid, NoSuchEntity
 from moorage.core.identities import Role, User
 from moorage.core.identity_tags import Pairs, plan_tags, requested, tagged
 from moorage.core.names import AccountId
+from moorage.core.operations import (
+    ASSUME_ROLE,
+    DECODE_AUTHORIZATION_MESSAGE,
+    GET_ACCESS_KEY_INFO,
+    GET_SESSION_TOKEN,
+    SET_SOURCE_IDENTITY,
+    TAG_SESSION,
+)
 from moorage.core.policies import parse_policy
 from moorage.core.sessions import (
     KEPT,
@@ -68,14 +76,14 @@ class Sessions:
             source = source_of(wish.source_identity, by)
             context = _context(tx, role, replace(wish, tags=list(all_tags.items()), source_identity=source))
             for action, is_needed in (
-                ("sts:AssumeRole", True),
-                ("sts:TagSession", bool(all_tags)),
-                ("sts:SetSourceIdentity", bool(source)),
+                (ASSUME_ROLE, True),
+                (TAG_SESSION, bool(all_tags)),
+                (SET_SOURCE_IDENTITY, bool(source)),
             ):
                 if is_needed:
                     self._guard.allow_trusted(tx, call, action, arn, role.trust if role else None, context)
             if role is None:
-                raise AccessDenied(call.caller.arn, "sts:AssumeRole", arn, "")
+                raise AccessDenied(call.caller.arn, ASSUME_ROLE, arn, "")
             _check_managed(tx, role.account, wish.policies)
             handed_on = {*wish.transitive, *(by.transitive if by else ())}
             seconds = seconds_of_role(wish.seconds, role, chained=bool(by and isinstance(by.identity, Role)))
@@ -94,10 +102,10 @@ class Sessions:
     def of_user(self, call: Call, seconds: int | None) -> Session:
         """Return credentials of the calling user for a while; raises AccessDenied for a caller that has such itself."""
         with self._database.write() as tx:
-            self._guard.allow(tx, call, "sts:GetSessionToken", "*")
+            self._guard.allow(tx, call, GET_SESSION_TOKEN, "*")
             user = tx.identities.identity(call.caller.user_id)
             if not isinstance(user, User) or call.caller.access_key_id.startswith(PREFIX):
-                raise AccessDenied(call.caller.arn, "sts:GetSessionToken", "*", "with session credentials")
+                raise AccessDenied(call.caller.arn, GET_SESSION_TOKEN, "*", "with session credentials")
             made = new_session(user.account, user, call.at, seconds or USUAL_OF_USER, self._draw)
             made = replace(made, limits=(WITHOUT_IAM,))
             add_session(tx, made)
@@ -106,7 +114,7 @@ class Sessions:
     def account_of_key(self, call: Call, key_id: str) -> AccountId:
         """Return whose an access key is; raises NoSuchEntity."""
         with self._database.read() as tx:
-            self._guard.allow(tx, call, "sts:GetAccessKeyInfo", "*")
+            self._guard.allow(tx, call, GET_ACCESS_KEY_INFO, "*")
             key, session = tx.identities.key(key_id), tx.sessions.get(key_id)
         if key:
             return key.user.account
@@ -117,7 +125,7 @@ class Sessions:
     def may_decode(self, call: Call) -> None:
         """Return where the caller may have messages of refusals decoded."""
         with self._database.read() as tx:
-            self._guard.allow(tx, call, "sts:DecodeAuthorizationMessage", "*")
+            self._guard.allow(tx, call, DECODE_AUTHORIZATION_MESSAGE, "*")
 
 
 def add_session(tx: Transaction, session: Session) -> None:

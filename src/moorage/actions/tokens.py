@@ -5,6 +5,7 @@ from datetime import datetime
 from moorage.actions.access import Guard
 from moorage.core import tokens
 from moorage.core.calls import Call
+from moorage.core.operations import GET_AUTHORIZATION_TOKEN
 from moorage.ports import Database
 
 
@@ -19,7 +20,7 @@ class Tokens:
     def issue(self, call: Call) -> tuple[str, datetime]:
         """Return a password for ``docker login`` in the caller's region and when it expires; raises AccessDenied."""
         with self._database.read() as tx:
-            self._guard.allow(tx, call, "ecr:GetAuthorizationToken", "*")
+            self._guard.allow(tx, call, GET_AUTHORIZATION_TOKEN, "*")
             session = tx.sessions.get(call.caller.access_key_id)
         lifetime = tokens.LIFETIME
         if session and session.identity is None:

@@ -14,6 +14,12 @@ from moorage.core.calls import Call
 from moorage.core.digests import SHA256, Algorithm, Digest
 from moorage.core.errors import AccessDenied, StorageFull, UploadNotFound
 from moorage.core.names import RepositoryName, UploadId, parse_upload
+from moorage.core.operations import (
+    COMPLETE_LAYER_UPLOAD,
+    GET_DOWNLOAD_URL_FOR_LAYER,
+    INITIATE_LAYER_UPLOAD,
+    UPLOAD_LAYER_PART,
+)
 from moorage.core.quotas import ECR, Quotas
 from moorage.core.repositories import Repository
 from moorage.core.settings import DEFAULTS
@@ -96,7 +102,7 @@ class Uploads:
         Its digest will probably be of ``algorithm``: of another one, its bytes are read again at the end.
         """
         with self._database.write(durable=False) as tx:
-            repository = locked(tx, self._guard, call, "ecr:InitiateLayerUpload", name)
+            repository = locked(tx, self._guard, call, INITIATE_LAYER_UPLOAD, name)
             # Two starts at once in two repositories may both be the last one that is allowed.
             one_more(tx.uploads.count(call.caller.user_id), self._quotas)
             upload = self._new(call, repository, algorithm)
@@ -106,8 +112,8 @@ class Uploads:
     def start_at_once(self, call: Call, name: RepositoryName, algorithm: Algorithm = SHA256) -> Session:
         """Start an upload that the same request will complete; it has no row that another could find."""
         with self._database.read() as tx:
-            repository = found(tx, self._guard, call, "ecr:InitiateLayerUpload", name)
-            self._guard.allow_repository(tx, call, "ecr:UploadLayerPart", repository.name)
+            repository = found(tx, self._guard, call, INITIATE_LAYER_UPLOAD, name)
+            self._guard.allow_repository(tx, call, UPLOAD_LAYER_PART, repository.name)
         upload = self._new(call, repository, algorithm)
         return Session(name, upload, self._blobs.writer(upload.id), quotas=self._quotas)
 
@@ -165,7 +171,7 @@ class Uploads:
 
     def _store(self, call: Call, session: Session, upload: Upload) -> Upload:
         with self._database.write(durable=False) as tx:
-            repository = locked(tx, self._guard, call, "ecr:UploadLayerPart", session.name)
+            repository = locked(tx, self._guard, call, UPLOAD_LAYER_PART, session.name)
             grown_to = replace(upload, touched_at=self._now())
             if repository.id != upload.repository_id or not tx.uploads.update(grown_to):
                 raise UploadNotFound(upload.id, session.name, call.registry.account)
@@ -183,9 +189,9 @@ class Uploads:
             completed_parts(upload, call.registry, session.name)
         digest = chosen(self._sealed(session), offered)
         with self._database.write() as tx:
-            repository = locked(tx, self._guard, call, "ecr:CompleteLayerUpload", session.name)
+            repository = locked(tx, self._guard, call, COMPLETE_LAYER_UPLOAD, session.name)
             if session.received:
-                self._guard.allow_repository(tx, call, "ecr:UploadLayerPart", repository.name)
+                self._guard.allow_repository(tx, call, UPLOAD_LAYER_PART, repository.name)
             if repository.id != upload.repository_id:
                 raise UploadNotFound(upload.id, session.name, call.registry.account)
             key, new = tx.layers.add(repository, digest, upload.id, upload.size, self._now())
@@ -214,11 +220,11 @@ class Uploads:
 
     def status(self, call: Call, name: RepositoryName, upload_id: str) -> Upload:
         """Return how far an upload has come."""
-        return self._known(call, name, upload_id, "ecr:UploadLayerPart")
+        return self._known(call, name, upload_id, UPLOAD_LAYER_PART)
 
     def cancel(self, call: Call, name: RepositoryName, upload_id: str) -> None:
         """Forget an upload and its bytes; raises UploadBusy while another request writes to it."""
-        session = self.resume(call, name, upload_id, None, "ecr:UploadLayerPart")
+        session = self.resume(call, name, upload_id, None, UPLOAD_LAYER_PART)
         try:
             with self._database.write() as tx:
                 tx.uploads.remove(session.upload.id)
@@ -233,7 +239,7 @@ class Uploads:
         (Amazon ECR User Guide, "Blob mounting"). Returns False where any is missing: an upload follows.
         """
         with self._database.write() as tx:
-            target = locked(tx, self._guard, call, "ecr:InitiateLayerUpload", name)
+            target = locked(tx, self._guard, call, INITIATE_LAYER_UPLOAD, name)
             settings = tx.repositories.settings(call.registry)
             if settings.get("BLOB_MOUNTING", DEFAULTS["BLOB_MOUNTING"]) != "ENABLED":
                 return False
@@ -244,7 +250,7 @@ class Uploads:
 
     def _may_pull(self, tx: Transaction, call: Call, origin: Repository) -> bool:
         try:
-            self._guard.allow_repository(tx, call, "ecr:GetDownloadUrlForLayer", origin.name)
+            self._guard.allow_repository(tx, call, GET_DOWNLOAD_URL_FOR_LAYER, origin.name)
         except AccessDenied:
             return False
         return True

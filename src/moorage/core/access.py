@@ -111,8 +111,6 @@ def _missing(request: AccessRequest, action: str, policies: Policies) -> str | N
     is_own = request.caller.account == request.resource_account
     if is_own and named is Named.ITSELF:
         return None
-    if not is_own and named is Named.NOT_AT_ALL:
-        return "resource-based policy"
     identity = None if is_own and named is Named.BY_ROLE else policies.identity
     needed = (
         ("identity-based policy", identity),
@@ -122,7 +120,8 @@ def _missing(request: AccessRequest, action: str, policies: Policies) -> str | N
     for kind, several in needed:
         if several is not None and not any(_any(request, action, policy.allows) for policy in several):
             return kind
-    return None
+    # Last, so that whoever has no right on their own side cannot tell what another account lets theirs see from what it does not.
+    return "resource-based policy" if not is_own and named is Named.NOT_AT_ALL else None
 
 
 def _any(request: AccessRequest, action: str, statements: Statements) -> bool:

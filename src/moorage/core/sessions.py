@@ -52,7 +52,7 @@ class Session:
 
     ``token`` is empty where it was read from the store, which keeps ``token_hash`` alone. ``limits`` are the texts of policies
     and the ARNs of managed ones that limit it; without any it may do what its identity may. ``transitive`` are the keys of
-    ``tags`` that sessions which it asks for have too.
+    ``tags`` that sessions which it asks for have too. Those of a disabled account are not ``active``.
     """
 
     id: str
@@ -68,8 +68,7 @@ class Session:
     source_identity: str = ""
     made_at: datetime
     expires_at: datetime
-
-    active = True
+    active: bool = True
 
     @property
     def caller(self) -> Caller:

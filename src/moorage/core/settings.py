@@ -1,6 +1,7 @@
 """Account settings of a registry (Amazon ECR API Reference, PutAccountSetting)."""
 
 from moorage.core.errors import ValidationFailed
+from moorage.core.operations import BATCH_IMPORT_UPSTREAM_IMAGE, CREATE_REPOSITORY, REPLICATE_IMAGE
 
 DEFAULTS = {"BASIC_SCAN_TYPE_VERSION": "AWS_NATIVE", "BLOB_MOUNTING": "DISABLED", "REGISTRY_POLICY_SCOPE": "V2"}
 VALUES = {
@@ -9,7 +10,7 @@ VALUES = {
     "REGISTRY_POLICY_SCOPE": ("V1", "V2"),
 }
 
-IN_SCOPE_OF_V1 = ("ecr:ReplicateImage", "ecr:BatchImportUpstreamImage", "ecr:CreateRepository")
+IN_SCOPE_OF_V1 = (REPLICATE_IMAGE, BATCH_IMPORT_UPSTREAM_IMAGE, CREATE_REPOSITORY)
 """The actions that a registry policy speaks of where REGISTRY_POLICY_SCOPE is V1."""
 
 

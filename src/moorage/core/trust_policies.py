@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from moorage.core.errors import MalformedPolicy
+from moorage.core.operations import ASSUME_ROLE, SET_SOURCE_IDENTITY, TAG_SESSION
 from moorage.core.policies import Policy, parse_resource_policy
 
 MAX_TRUST = 2_048
@@ -20,12 +21,12 @@ MAX_TRUST = 2_048
 _ACTIONS = frozenset(
     action.lower()
     for action in (
-        "sts:AssumeRole",
+        ASSUME_ROLE,
         "sts:AssumeRoleWithSAML",
         "sts:AssumeRoleWithWebIdentity",
         "sts:SetContext",
-        "sts:SetSourceIdentity",
-        "sts:TagSession",
+        SET_SOURCE_IDENTITY,
+        TAG_SESSION,
     )
 )
 _service = re.compile(r"[a-z0-9][a-z0-9.-]*\.(?:amazonaws\.com(?:\.cn)?|aws\.internal)", re.ASCII)

@@ -21,7 +21,17 @@ from moorage.adapters.sql.database import BUSY_SECONDS, SqlDatabase
 from moorage.adapters.sql.layers import to_upload
 from moorage.adapters.sql.repositories import COLUMNS, to_repository
 from moorage.adapters.sql.resource_policies import identity_version, registry_version
-from moorage.adapters.sql.schema import access_keys, contents, images, layers, principals, repositories, tags, uploads
+from moorage.adapters.sql.schema import (
+    access_keys,
+    accounts,
+    contents,
+    images,
+    layers,
+    principals,
+    repositories,
+    tags,
+    uploads,
+)
 from moorage.adapters.sql.times import to_moment
 from moorage.adapters.vault import SealBroken, needed
 from moorage.core.digests import Digest, parse_digest
@@ -66,8 +76,9 @@ _repositories = (
 _key = (
     select(access_keys.c.secret, access_keys.c.active, access_keys.c.created_at, access_keys.c.used_at)
     .add_columns(principals.c.account, principals.c.name, principals.c.id, principals.c.path, principals.c.created_at)
-    .add_columns(principals.c.boundary)
+    .add_columns(principals.c.boundary, accounts.c.disabled)
     .join_from(access_keys, principals)
+    .join(accounts, accounts.c.id == principals.c.account)
     .where(access_keys.c.id == bindparam("key"))
 )
 _STATEMENTS = (_by_digest, _by_tag, _layer, _upload, _repositories, _key, sessions.get)
@@ -124,14 +135,14 @@ class SqlHotReads:
     def key(self, key_id: str) -> Credential | None:
         """Return an access key with its user, or temporary credentials; None where there are none or their secret was not sealed for them.
 
-        Whether they are active, or over, is the reader's to look at.
+        Whether they are active, which those of a disabled account are not, or over, is the reader's to look at.
         """
         if key_id.startswith(PREFIX):
             return self._session(key_id)
         row = self._row(_key, {"key": key_id})
         if row is None:
             return None
-        sealed, active, made_at, used_at, account, name, user_id, path, created_at, boundary = row
+        sealed, active, made_at, used_at, account, name, user_id, path, created_at, boundary, disabled = row
         secret = self._opened(key_id, sealed)
         if secret is None:
             return None
@@ -142,7 +153,7 @@ class SqlHotReads:
             id=key_id,
             secret=secret,
             user=user,
-            active=bool(active),
+            active=bool(active) and not disabled,
             created_at=to_moment(made_at),
             used_at=_moment(used_at),
         )

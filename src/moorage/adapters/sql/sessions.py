@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from moorage.adapters.sql.identities import to_identity
-from moorage.adapters.sql.schema import principals, sessions
+from moorage.adapters.sql.schema import accounts, principals, sessions
 from moorage.adapters.sql.times import to_moment, to_seconds
 from moorage.adapters.vault import Vault, needed
 from moorage.core.identities import Role, User
@@ -28,10 +28,12 @@ OWN = (
     sessions.c.source_identity,
     sessions.c.made_at,
     sessions.c.expires_at,
+    accounts.c.disabled,
 )
 get = (
     select(*(column.label(f"session_{column.name}") for column in OWN), principals)
-    .join_from(sessions, principals, isouter=True)
+    .join_from(sessions, accounts)
+    .join(principals, principals.c.id == sessions.c.identity, isouter=True)
     .where(sessions.c.id == bindparam("session"))
 )
 _old = select(sessions.c.id).where(sessions.c.expires_at < bindparam("before")).limit(bindparam("count"))
@@ -76,8 +78,9 @@ class SqlSessionRows:
 
 def to_session(row: Sequence[Any], secret: str) -> Session | None:
     """Return the session of a row of ``get``; None where whose it is is gone: only a session of nobody is root's."""
-    number, _, token_hash, account, whose, name, limits, tags, transitive, source, made_at, expires_at = row[: len(OWN)]
-    found = dict(zip(principals.c.keys(), row[len(OWN) :], strict=True))
+    own, rest = row[: len(OWN)], row[len(OWN) :]
+    number, _, token_hash, account, whose, name, limits, tags, transitive, source, made_at, expires_at, disabled = own
+    found = dict(zip(principals.c.keys(), rest, strict=True))
     identity = to_identity(SimpleNamespace(**found)) if found["id"] else None
     if whose is not None and identity is None:
         return None
@@ -94,4 +97,5 @@ def to_session(row: Sequence[Any], secret: str) -> Session | None:
         source_identity=source,
         made_at=to_moment(made_at),
         expires_at=to_moment(expires_at),
+        active=not disabled,
     )

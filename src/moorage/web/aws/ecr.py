@@ -13,6 +13,7 @@ from moorage.core.digests import SHA256, looks_like_digest, parse_digest
 from moorage.core.downloads import signed_path
 from moorage.core.errors import ImageAlreadyExists, InvalidLayerPart, LayerAlreadyExists
 from moorage.core.names import AccountId, Registry, RegistryNames, UploadId
+from moorage.core.operations import COMPLETE_LAYER_UPLOAD, UPLOAD_LAYER_PART
 from moorage.core.paging import next_token, page_after
 from moorage.core.repositories import Repository, resource_tags
 from moorage.core.uploads import PART_SIZE
@@ -266,7 +267,7 @@ class Ecr:
     def _upload_layer_part(self, call: Call, given: Given) -> Result:
         name, part = given["repositoryName"], given["layerPartBlob"]
         first, last = given["partFirstByte"], given["partLastByte"]
-        session = self.uploads.resume(call, name, given["uploadId"], first, "ecr:UploadLayerPart")
+        session = self.uploads.resume(call, name, given["uploadId"], first, UPLOAD_LAYER_PART)
         try:
             if last - first + 1 != len(part):
                 raise InvalidLayerPart(
@@ -289,7 +290,7 @@ class Ecr:
 
     def _complete_layer_upload(self, call: Call, given: Given) -> Result:
         name = given["repositoryName"]
-        session = self.uploads.resume(call, name, given["uploadId"], None, "ecr:CompleteLayerUpload", SHA256)
+        session = self.uploads.resume(call, name, given["uploadId"], None, COMPLETE_LAYER_UPLOAD, SHA256)
         try:
             completed = self.uploads.complete(call, session, tuple(given["layerDigests"]), parts=True)
         finally:

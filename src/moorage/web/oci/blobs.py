@@ -7,16 +7,14 @@ import os
 from collections.abc import AsyncGenerator, Generator, Mapping
 from typing import TYPE_CHECKING
 
-from moorage.actions.layers import CHECK, DOWNLOAD, Layers
+from moorage.actions.layers import Layers
 from moorage.core.calls import Call
-from moorage.core.digests import Digest
-from moorage.core.errors import LayerNotFound
-from moorage.core.names import RepositoryName
+from moorage.core.operations import BATCH_CHECK_LAYER_AVAILABILITY, GET_DOWNLOAD_URL_FOR_LAYER
 from moorage.core.uploads import Layer
 from moorage.web.http import Answer, Headers
 from moorage.web.oci.errors import API_VERSION, STORED
 from moorage.web.oci.ranges import Parts, Unsatisfiable, byte_ranges, content_range
-from moorage.web.oci.requests import Route, digest, is_unknown_algorithm, repository
+from moorage.web.oci.requests import Route, repository, sought_blob
 from moorage.web.pools import Pools
 
 if TYPE_CHECKING:
@@ -34,22 +32,22 @@ class Blobs:
 
     async def head(self, _request: OciRequest, call: Call, route: Route) -> Answer:
         """Tell whether the repository holds a blob, and how many bytes it has."""
-        layer = await self._layer(call, route, CHECK)
+        layer = await self._layer(call, route, BATCH_CHECK_LAYER_AVAILABILITY)
         return Answer(status=200, headers=[*_headers(layer), OCTETS, (b"content-length", str(layer.size).encode())])
 
     async def get(self, request: OciRequest, call: Call, route: Route) -> Answer:
         """Serve a blob, or ranges of it."""
-        return await self.serve(await self._layer(call, route, DOWNLOAD), request.headers)
+        return await self.serve(await self._layer(call, route, GET_DOWNLOAD_URL_FOR_LAYER), request.headers)
 
     async def delete(self, _request: OciRequest, call: Call, route: Route) -> Answer:
         """Delete a blob that no image of the repository refers to."""
         name = repository(route.name)
-        await self._pools.rows(self._layers.delete, call, name, _wanted(call, name, route))
+        await self._pools.rows(self._layers.delete, call, name, sought_blob(route.reference))
         return Answer(status=202, headers=[API_VERSION])
 
     async def _layer(self, call: Call, route: Route, action: str) -> Layer:
         name = repository(route.name)
-        wanted = _wanted(call, name, route)
+        wanted = sought_blob(route.reference)
         layer = await self._pools.hot(self._layers.one_at_once, call, name, wanted, action)
         if layer is None:
             layer = await self._pools.rows(self._layers.one, call, name, wanted, action)
@@ -100,12 +98,6 @@ class Blobs:
             if ahead:
                 await asyncio.wait([ahead])
             chunks.close()
-
-
-def _wanted(call: Call, name: RepositoryName, route: Route) -> Digest:
-    if is_unknown_algorithm(route.reference):
-        raise LayerNotFound(route.reference, name, call.registry.account)
-    return digest(route.reference)
 
 
 def _headers(layer: Layer) -> Headers:

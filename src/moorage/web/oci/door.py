@@ -20,6 +20,7 @@ from moorage.actions.uploads import Uploads
 from moorage.core.calls import Call
 from moorage.core.errors import InvalidParameter, Refused, TokenInvalid
 from moorage.core.names import Registry, registry_of_host
+from moorage.core.operations import ROUTES
 from moorage.core.tokens import Token, verify
 from moorage.web.audit import Recorder
 from moorage.web.http import Answer, BodyTooLarge, ClientGone, Receive, Room
@@ -59,30 +60,6 @@ class OciRequest:
         return self.headers.get(b"host", b"").decode("latin-1")
 
 
-OPERATIONS = {
-    ("base", "GET"): "GetRegistry",
-    ("base", "HEAD"): "GetRegistry",
-    ("catalog", "GET"): "DescribeRepositories",
-    ("tags", "GET"): "ListImages",
-    ("referrers", "GET"): "ListImageReferrers",
-    ("manifest", "GET"): "BatchGetImage",
-    ("manifest", "HEAD"): "BatchGetImage",
-    ("manifest", "PUT"): "PutImage",
-    ("manifest", "DELETE"): "BatchDeleteImage",
-    ("blob", "GET"): "GetDownloadUrlForLayer",
-    ("blob", "HEAD"): "BatchCheckLayerAvailability",
-    ("blob", "DELETE"): "BatchDeleteImage",
-    ("uploads", "POST"): "InitiateLayerUpload",
-    ("upload", "GET"): "GetLayerUpload",
-    ("upload", "PATCH"): "UploadLayerPart",
-    ("upload", "PUT"): "CompleteLayerUpload",
-    ("upload", "DELETE"): "CancelLayerUpload",
-}
-"""The operations that ECR's own registry calls: whose rates are drawn from, and what the audit log calls a request.
-
-ECR has none for a login that is tried, and for an upload that is asked about or cancelled; those names are ours.
-"""
-
 Handler = Callable[[OciRequest, Call, Route], Awaitable[Answer]]
 
 
@@ -107,7 +84,7 @@ class OciDoor:
         self._throttle = throttle
         self._audit = audit
         # Looked up before anything else is done about it: a pull that is allowed and not recorded is not to wait.
-        self._recorded = {key for key, name in OPERATIONS.items() if audit and audit.wants(name)}
+        self._recorded = {key for key, use in ROUTES.items() if audit and audit.wants(use.operation)}
         self._secret = token_secret
         self._identities = identities
         self._pools = pools
@@ -177,16 +154,17 @@ class OciDoor:
         handler = self._handlers.get(asked)
         if handler is None:
             return error_answer(405, "UNSUPPORTED", "The operation is unsupported.")
+        operation = ROUTES[asked].operation
         try:
             if self._throttle:
-                self._throttle.admit(call, OPERATIONS[asked])
+                self._throttle.admit(call, operation)
             answer = await handler(request, call, where)
         except Exception as error:
-            if self._audit and self._audit.wants(OPERATIONS[asked], error):
-                await self._record(request, call, where, OPERATIONS[asked], error)
+            if self._audit and self._audit.wants(operation, error):
+                await self._record(request, call, where, operation, error)
             raise
         if asked in self._recorded:
-            await self._record(request, call, where, done(OPERATIONS[asked], request.query, answer.status))
+            await self._record(request, call, where, done(operation, request.query, answer.status))
         return answer
 
     async def _record(

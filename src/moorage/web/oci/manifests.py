@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from moorage.actions.images import Images
 from moorage.core.calls import Call
 from moorage.core.digests import SHA256, Digest, algorithm_of, parse_digest
-from moorage.core.errors import ManifestNotFound, ManifestTooLarge
+from moorage.core.errors import ManifestTooLarge
 from moorage.core.images import Served
 from moorage.core.manifests import MAX_MANIFEST
 from moorage.core.names import Tag
 from moorage.web.http import Answer, BodyTooLarge, Room, read_body
 from moorage.web.oci.errors import API_VERSION, STORED
-from moorage.web.oci.requests import Route, is_unknown_algorithm, repository, tag, tag_or_digest
+from moorage.web.oci.requests import Route, repository, sought, tag, tag_or_digest
 from moorage.web.pools import Pools
 
 if TYPE_CHECKING:
@@ -32,9 +32,7 @@ class Manifests:
     async def get(self, request: OciRequest, call: Call, route: Route) -> Answer:
         """Serve the bytes of a manifest as they were pushed."""
         name = repository(route.name)
-        if is_unknown_algorithm(route.reference):
-            raise ManifestNotFound
-        reference = tag_or_digest(route.reference)
+        reference = sought(route.reference)
         served = await self._pools.hot(self._images.pull_at_once, call, name, reference)
         if served is None:
             served = await self._pools.rows(self._images.pull, call, name, reference)
@@ -83,10 +81,8 @@ class Manifests:
     async def delete(self, _request: OciRequest, call: Call, route: Route) -> Answer:
         """Delete an image by its digest, or take a tag off."""
         name = repository(route.name)
-        if is_unknown_algorithm(route.reference):
-            raise ManifestNotFound
-        reference = tag_or_digest(route.reference)
-        if parse_digest(reference):
+        reference = sought(route.reference)
+        if ":" in reference:
             await self._pools.rows(self._images.delete_manifest, call, name, Digest(reference))
         else:
             await self._pools.rows(self._images.untag, call, name, Tag(reference))

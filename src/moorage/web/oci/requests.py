@@ -111,9 +111,14 @@ def algorithm(text: str) -> Algorithm:
     return parsed
 
 
-def is_unknown_algorithm(text: str) -> bool:
-    """Tell whether a reference is a digest that nothing here can have."""
-    return looks_like_digest(text) and parse_digest(text) is None
+def sought(text: str) -> Tag | Digest:
+    """Return what a manifest's reference is, also a digest that nothing here can have: who may look is told that it is not there."""
+    return Digest(text) if looks_like_digest(text) else tag_or_digest(text)
+
+
+def sought_blob(text: str) -> Digest:
+    """Return the digest of a blob to look for, also one that nothing here can have; raises InvalidLayerDigest."""
+    return Digest(text) if looks_like_digest(text) else digest(text)
 
 
 class Query:

@@ -16,6 +16,7 @@ from moorage.core.calls import Call
 from moorage.core.digests import SHA256, Algorithm, Digest, algorithm_of, parse_digest
 from moorage.core.errors import InvalidLayerPart, Refused
 from moorage.core.names import RepositoryName, UploadId, parse_repository
+from moorage.core.operations import COMPLETE_LAYER_UPLOAD, UPLOAD_LAYER_PART
 from moorage.web.http import Answer, ClientGone, body_chunks
 from moorage.web.oci.errors import API_VERSION
 from moorage.web.oci.requests import Route, algorithm, content_range, digest, repository
@@ -32,9 +33,6 @@ PIECES = 1024
 """Pieces that one write to a file can take (Linux, IOV_MAX)."""
 
 T = TypeVar("T")
-
-COMPLETE = "ecr:CompleteLayerUpload"
-APPEND = "ecr:UploadLayerPart"
 
 
 class Sessions:
@@ -75,14 +73,14 @@ class Sessions:
     async def append(self, request: OciRequest, call: Call, route: Route) -> Answer:
         """Take a chunk, or a stream of bytes without a length."""
         name = repository(route.name)
-        session = await self._resume(request, call, name, route, APPEND, None)
+        session = await self._resume(request, call, name, route, UPLOAD_LAYER_PART, None)
         upload = await self._receive(request, call, session, partial(self._uploads.keep, call, session))
         return _going_on(202, name, upload.id, upload.size)
 
     async def complete(self, request: OciRequest, call: Call, route: Route) -> Answer:
         """Take the rest, if any, and make the upload a blob."""
         name, wanted = repository(route.name), digest(request.query.get("digest") or "")
-        session = await self._resume(request, call, name, route, COMPLETE, algorithm_of(wanted))
+        session = await self._resume(request, call, name, route, COMPLETE_LAYER_UPLOAD, algorithm_of(wanted))
         await self._receive(
             request, call, session, partial(self._uploads.complete, call, session, (wanted,), parts=False)
         )
