@@ -16,19 +16,19 @@ from moorage.actions.rights import (
     Context,
     Subject,
     circumstances,
+    mends,
     of_resource,
     read_registry,
     read_repository,
     read_subject,
 )
-from moorage.core.access import AccessRequest, Names, Policies, Policy, decide, names_caller
+from moorage.core.access import AccessRequest, Names, Policies, Policy, decide
 from moorage.core.calls import Call, Caller
 from moorage.core.errors import AccessDenied, CredentialsInvalid
-from moorage.core.explanations import Source, policies_of
+from moorage.core.explanations import policies_of
 from moorage.core.names import AccountId, Registry, RepositoryName
 from moorage.core.operations import GET_AUTHORIZATION_TOKEN
 from moorage.core.sessions import PREFIX
-from moorage.core.settings import IN_SCOPE_OF_V1
 from moorage.ports import Transaction, Versions
 
 Key = TypeVar("Key")
@@ -55,10 +55,9 @@ _NOBODY = _Nobody()
 
 @dataclass(frozen=True, slots=True)
 class _Registry:
-    """What a registry's policy says, and whether it speaks of every action."""
+    """What a registry's policy says."""
 
     policy: Policy | None
-    speaks_of_all: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +69,8 @@ class _Repository:
 
 
 _NO_REPOSITORY = _Repository(None, NO_CONTEXT)
+
+_Gathered = tuple[_Rights | _Nobody, _Registry, _Repository]
 
 
 class _Memory(Generic[Key, Value]):
@@ -85,14 +86,13 @@ class _Memory(Generic[Key, Value]):
         kept = self._kept.get(key)
         return kept[1] if kept and kept[0] == version else None
 
-    def keep(self, key: Key, version: int, value: Value) -> Value:
-        """Keep a value, and return it."""
+    def keep(self, key: Key, version: int, value: Value) -> None:
+        """Keep a value."""
         with self._lock:
             self._kept.pop(key, None)
             if len(self._kept) >= self._most:
                 del self._kept[next(iter(self._kept))]
             self._kept[key] = (version, value)
-        return value
 
 
 class Note(Protocol):
@@ -119,26 +119,15 @@ class Guard:
         user is gone or the account is disabled, AccessDenied else. Call it before the transaction locks or changes what decides: what it reads is
         remembered under the versions that it finds.
         """
-        versions = _versions(tx, call, None)
-        registry = self._registry(tx, call, versions) if _concerns_registry(action) else None
-        _decide(
-            self._note,
-            self._rights(tx, call.caller, versions),
-            registry,
-            _NO_REPOSITORY,
-            call,
-            action,
-            resource,
-            context,
-        )
+        rights, registry, repository = self._gathered(tx, call, None)
+        concerned = registry if _concerns_registry(action) else None
+        _decide(self._note, rights, concerned, repository, call, action, resource, context)
 
     def allow_repository(
         self, tx: Transaction, call: Call, action: str, name: RepositoryName, context: Context = NO_CONTEXT
     ) -> None:
         """As ``allow``, where the resource is a repository of ``call.registry``, whether it exists or not."""
-        versions = _versions(tx, call, name)
-        rights, registry = self._rights(tx, call.caller, versions), self._registry(tx, call, versions)
-        repository = self._repository(tx, versions, name)
+        rights, registry, repository = self._gathered(tx, call, name)
         _decide(self._note, rights, registry, repository, call, action, call.registry.repository_arn(name), context)
 
     def allow_remembered(self, versions: Versions, call: Call, action: str, name: RepositoryName | None) -> bool:
@@ -146,16 +135,10 @@ class Guard:
 
         Without a name it is all repositories of the registry that are asked for, as by ``allow`` of ``repository/*``.
         """
-        rights = self._callers.get((call.caller.access_key_id, call.caller.user_id), versions.identities)
-        registry = self._registries.get(call.registry, versions.registry)
-        repository = _NO_REPOSITORY
-        if name is not None:
-            known = self._repositories.get(versions.repository or 0, versions.changes)
-            if known is None:
-                return False
-            repository = known
-        if rights is None or registry is None:
+        known = self._remembered(versions, call, is_named=name is not None)
+        if known is None:
             return False
+        rights, registry, repository = known
         resource = call.registry.repository_arn(name or "*")
         _decide(self._note, rights, registry, repository, call, action, resource, NO_CONTEXT)
         return True
@@ -173,7 +156,7 @@ class Guard:
         asked = replace(call, registry=Registry(AccountId(role.split(":")[4]), call.registry.region))
         request = _question(rights.subject.names, asked, action, role, _context(asked, rights, context))
         there = [of_resource(trust)] if trust else []
-        allowed = names_caller(request, there) and decide(request, _with(rights, there)).allowed
+        allowed = decide(request, _with(rights, there), trusted=True).allowed
         if self._note:
             self._note(rights.subject.names.role or rights.subject.names.arn, role, action, call.at, allowed=allowed)
         if not allowed:
@@ -183,44 +166,63 @@ class Guard:
         """Return what the caller is called, whatever it may do; raises CredentialsInvalid as ``allow`` does."""
         return self._known(tx, call).subject.names
 
-    def question(self, tx: Transaction, call: Call, action: str, resource: str) -> AccessRequest:
+    def question(self, tx: Transaction, call: Call, action: str, resource: str, context: Context) -> AccessRequest:
         """Return what is decided where the caller asks for this; raises CredentialsInvalid as ``allow`` does."""
         rights = self._known(tx, call)
-        return _question(rights.subject.names, call, action, resource, _context(call, rights, NO_CONTEXT))
+        return _question(rights.subject.names, call, action, resource, _context(call, rights, context))
 
     def _known(self, tx: Transaction, call: Call) -> _Rights:
-        rights = self._rights(tx, call.caller, _versions(tx, call, None))
+        rights, _, _ = self._gathered(tx, call, None)
         if isinstance(rights, _Nobody):
             raise CredentialsInvalid
         return rights
 
     # --- what was read once ----------------------------------------------------------------------------------------
 
-    def _rights(self, tx: Transaction, caller: Caller, versions: Versions) -> _Rights | _Nobody:
-        known = (caller.access_key_id, caller.user_id)
-        rights = self._callers.get(known, versions.identities)
-        return rights or self._callers.keep(known, versions.identities, _read_rights(tx, caller))
+    def _remembered(self, versions: Versions, call: Call, *, is_named: bool) -> _Gathered | None:
+        rights = self._callers.get((call.caller.access_key_id, call.caller.user_id), versions.identities)
+        registry = self._registries.get(call.registry, versions.registry)
+        repository: _Repository | None = _NO_REPOSITORY
+        if is_named and versions.repository is not None:
+            repository = self._repositories.get(versions.repository, versions.changes)
+        return (rights, registry, repository) if rights and registry and repository else None
 
-    def _registry(self, tx: Transaction, call: Call, versions: Versions) -> _Registry:
-        known = self._registries.get(call.registry, versions.registry)
-        return known or self._registries.keep(
-            call.registry, versions.registry, _Registry(*_policy_of(read_registry(tx, call.registry)))
-        )
+    def _gathered(self, tx: Transaction, call: Call, name: RepositoryName | None) -> _Gathered:
+        """Return what decides, all of it as of one moment: what is read while it changes is read again."""
+        versions = _versions(tx, call, name)
+        while True:
+            known = self._remembered(versions, call, is_named=name is not None)
+            if known:
+                return known
+            read = (
+                _read_rights(tx, call.caller),
+                _read_registry(tx, call.registry),
+                _read_repository(tx, versions, name),
+            )
+            again = _versions(tx, call, name)
+            if again == versions:
+                self._remember(versions, call, read)
+                return read
+            versions = again
 
-    def _repository(self, tx: Transaction, versions: Versions, name: str) -> _Repository:
-        if versions.repository is None:
-            return _NO_REPOSITORY
-        known = self._repositories.get(versions.repository, versions.changes)
-        return known or self._repositories.keep(
-            versions.repository,
-            versions.changes,
-            _Repository(*_policy_of(read_repository(tx, versions.repository, name))),
-        )
+    def _remember(self, versions: Versions, call: Call, read: _Gathered) -> None:
+        rights, registry, repository = read
+        self._callers.keep((call.caller.access_key_id, call.caller.user_id), versions.identities, rights)
+        self._registries.keep(call.registry, versions.registry, registry)
+        if versions.repository is not None:
+            self._repositories.keep(versions.repository, versions.changes, repository)
 
 
-def _policy_of(read: tuple[Source | None, Value]) -> tuple[Policy | None, Value]:
-    source, other = read
-    return (source.policy if source else None), other
+def _read_registry(tx: Transaction, registry: Registry) -> _Registry:
+    source = read_registry(tx, registry)
+    return _Registry(source.policy if source else None)
+
+
+def _read_repository(tx: Transaction, versions: Versions, name: str | None) -> _Repository:
+    if versions.repository is None or name is None:
+        return _NO_REPOSITORY
+    source, tags = read_repository(tx, versions.repository, name)
+    return _Repository(source.policy if source else None, tags)
 
 
 def _versions(tx: Transaction, call: Call, name: RepositoryName | None) -> Versions:
@@ -247,9 +249,8 @@ def _decide(
 ) -> None:
     if isinstance(rights, _Nobody):
         raise CredentialsInvalid
-    of_registry = registry.policy if registry and (registry.speaks_of_all or action in IN_SCOPE_OF_V1) else None
-    there = [policy for policy in (of_registry, repository.policy) if policy]
-    if there and _mends(rights, call, action):
+    there = [policy for policy in (registry.policy if registry else None, repository.policy) if policy]
+    if there and mends(rights.subject.names, call.registry.account, action):
         there = []
     needs_context = rights.needs_context or any(policy.needs_context for policy in there)
     told = _context(call, rights, {**context, **repository.tags}) if needs_context else NO_CONTEXT
@@ -258,14 +259,6 @@ def _decide(
         note(rights.subject.names.role or rights.subject.names.arn, resource, action, call.at, allowed=decision.allowed)
     if not decision.allowed:
         raise AccessDenied(rights.subject.names.arn, action, resource, decision.because)
-
-
-def _mends(rights: _Rights, call: Call, action: str) -> bool:
-    """Tell whether the root user of an account is about to mend a policy, which then has no say: it may keep everybody out."""
-    account = call.registry.account
-    return rights.subject.names.id == rights.subject.names.account == account and action.endswith(
-        ("RepositoryPolicy", "RegistryPolicy")
-    )
 
 
 def _question(names: Names, call: Call, action: str, resource: str, context: Context) -> AccessRequest:

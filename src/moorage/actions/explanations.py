@@ -8,6 +8,8 @@ from moorage.actions.rights import (
     Context,
     Subject,
     circumstances,
+    mends,
+    of_resource,
     read_registry,
     read_repository,
     read_subject,
@@ -15,11 +17,10 @@ from moorage.actions.rights import (
 from moorage.core.access import AccessRequest
 from moorage.core.calls import Caller
 from moorage.core.errors import NoSuchEntity
-from moorage.core.explanations import Explanation, Question, Source, explain
+from moorage.core.explanations import Explanation, Kind, Question, Source, explain
 from moorage.core.identities import Role, User
 from moorage.core.names import AccountId, Region, Registry, parse_repository
-from moorage.core.operations import GET_AUTHORIZATION_TOKEN
-from moorage.core.settings import IN_SCOPE_OF_V1
+from moorage.core.operations import ASSUME_ROLE, GET_AUTHORIZATION_TOKEN, SET_SOURCE_IDENTITY, TAG_SESSION
 from moorage.ports import Database, Transaction
 
 _principal = re.compile(
@@ -29,6 +30,10 @@ _principal = re.compile(
 _repository_arn = re.compile(r"arn:aws[a-z-]*:ecr:([a-z0-9-]+):([0-9]{12}):repository/(.+)", re.ASCII)
 
 
+OF_TRUST = (ASSUME_ROLE, TAG_SESSION, SET_SOURCE_IDENTITY)
+"""Actions that a role's trust policy has a part in."""
+
+
 class Explanations:
     """Explains decisions by the policies as they are now."""
 
@@ -36,26 +41,34 @@ class Explanations:
         self._database = database
 
     def explain(self, question: Question, at: datetime) -> Explanation:
-        """Return what the guard would decide now, and why; raises NoSuchEntity for a principal that is not there.
+        """Return what the guard would decide now, and why; raises NoSuchEntity for a principal that is not there or not let in.
 
-        Of a session that was limited when it was asked for, only the role is known.
+        Of a session whose key is not given, what limits it is not known and left out.
         """
         with self._database.read() as tx:
-            subject = _subject(tx, question.principal)
+            subject = _subject(tx, question)
             registry = _registry(question, subject)
             there, tags = _resource(tx, registry, question)
+        if mends(subject.names, registry.account, question.action):
+            there = []
         about = circumstances(at, registry, subject, {**question.given, **tags})
         request = AccessRequest(subject.names, question.action, question.resource, registry.account, about)
-        return explain(request, [*subject.sources, *there])
+        return explain(request, [*subject.sources, *there], trusted=question.action in OF_TRUST)
 
 
-def _subject(tx: Transaction, arn: str) -> Subject:
+def _subject(tx: Transaction, question: Question) -> Subject:
+    arn = question.principal
     found = _principal.fullmatch(arn)
     if not found:
         raise NoSuchEntity(f"{arn} is no user, role, session of a role or root user.")
     account, root, kind, name, role_name, session = found.groups()
     if tx.identities.version(AccountId(account)) is None:
         raise NoSuchEntity(f"There is no account {account}.")
+    if tx.accounts.disabled(AccountId(account)):
+        raise NoSuchEntity(f"The account {account} is disabled: none of its keys and logins is good.")
+    used = tx.sessions.get(question.key)
+    if used and used.caller.arn == arn:
+        return read_subject(tx, used.caller, used.identity, used)
     if root:
         return read_subject(tx, Caller(arn, AccountId(account), account, "", ""), None, None)
     if kind == User.kind:
@@ -78,18 +91,23 @@ def _registry(question: Question, subject: Subject) -> Registry:
     if found:
         return Registry(AccountId(found[2]), Region(found[1]))
     parts = question.resource.split(":")
-    account = parts[4] if len(parts) > 4 and parts[4] else subject.names.account  # noqa: PLR2004 - the fifth part of an ARN
+    account = parts[4] if len(parts) > 4 and parts[4] else question.account or subject.names.account  # noqa: PLR2004 - the fifth part of an ARN
     return Registry(AccountId(account), Region(question.region))
 
 
 def _resource(tx: Transaction, registry: Registry, question: Question) -> tuple[list[Source], Context]:
     """Return the policies of the resource, and its tags."""
+    if question.action in OF_TRUST:
+        found = _principal.fullmatch(question.resource)
+        role = tx.identities.find(Role, registry.account, found[4]) if found and found[3] == Role.kind else None
+        if role is None or role.arn != question.resource:
+            return [], NO_CONTEXT
+        return [Source(Kind.RESOURCE, f"the trust policy of role {role.name}", of_resource(role.trust))], NO_CONTEXT
     if not question.action.lower().startswith("ecr:") or question.action == GET_AUTHORIZATION_TOKEN:
         return [], NO_CONTEXT
-    of_registry, speaks_of_all = read_registry(tx, registry)
+    of_registry = read_registry(tx, registry)
     found = _repository_arn.fullmatch(question.resource)
     name = parse_repository(found[3]) if found else None
     repository = tx.repositories.get(registry, name) if name else None
     of_repository, tags = read_repository(tx, repository.id, repository.name) if repository else (None, NO_CONTEXT)
-    speaks = speaks_of_all or question.action in IN_SCOPE_OF_V1
-    return [source for source in (of_registry if speaks else None, of_repository) if source], tags
+    return [source for source in (of_registry, of_repository) if source], tags

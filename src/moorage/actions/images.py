@@ -113,12 +113,15 @@ class Images:
 
     def pull(self, call: Call, name: RepositoryName, reference: Digest | Tag) -> Served:
         """Return a manifest by tag or digest; raises ManifestNotFound."""
-        with self._database.read() as tx:
-            found(tx, self._guard, call, BATCH_GET_IMAGE, name)
-        hot = self._hot.manifest(call.caller.account, call.registry, name, reference)
-        if hot is None:
-            raise ManifestNotFound
-        return hot[1]
+        while True:
+            with self._database.read() as tx:
+                found(tx, self._guard, call, BATCH_GET_IMAGE, name)
+            hot = self._hot.manifest(call.caller.account, call.registry, name, reference)
+            if hot is None:
+                raise ManifestNotFound
+            # What decides, or the repository, may be another one since: then it is decided again.
+            if self._guard.allow_remembered(hot[0], call, BATCH_GET_IMAGE, name):
+                return hot[1]
 
     def pull_at_once(self, call: Call, name: RepositoryName, reference: Digest | Tag) -> Served | None:
         """As ``pull``, in one look-up; None where that does not suffice: it is not there, or rights have to be read."""

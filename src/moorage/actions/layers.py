@@ -37,9 +37,13 @@ class Layers:
 
     def one(self, call: Call, name: RepositoryName, digest: Digest, action: str) -> Layer:
         """Return a layer to look at (BATCH_CHECK_LAYER_AVAILABILITY) or to read (GET_DOWNLOAD_URL_FOR_LAYER); raises LayerNotFound."""
-        with self._database.read() as tx:
-            found(tx, self._guard, call, action, name)
-        hot = self._hot.layer(call.caller.account, call.registry, name, digest)
+        while True:
+            with self._database.read() as tx:
+                found(tx, self._guard, call, action, name)
+            hot = self._hot.layer(call.caller.account, call.registry, name, digest)
+            # What decides, or the repository, may be another one since: then it is decided again.
+            if hot is None or self._guard.allow_remembered(hot[0], call, action, name):
+                break
         held = {digest: hot[1]} if hot else {}
         try:
             held = self._told(call, name, held)
@@ -56,7 +60,8 @@ class Layers:
         news = [layer.digest for layer in held.values() if self._grace.is_news(layer.told_at, call.at)]
         if not news:
             return held
-        with self._database.write(durable=False) as tx:
+        # Synced, for whoever is told may count on it for the whole time of grace, after a power cut too.
+        with self._database.write() as tx:
             tx.layers.tell(news, call.at)
             repository = tx.repositories.get(call.registry, name)
             return tx.layers.get(repository, list(held)) if repository else {}

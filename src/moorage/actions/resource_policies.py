@@ -1,6 +1,7 @@
 """What a caller may ask of the policies of repositories and of the registry."""
 
 from moorage.actions.access import Guard
+from moorage.actions.rights import NO_CONTEXT, read_repository
 from moorage.actions.steps import found, locked
 from moorage.core import resource_policies as documents
 from moorage.core.calls import Call
@@ -15,7 +16,6 @@ from moorage.core.operations import (
     SET_REPOSITORY_POLICY,
 )
 from moorage.core.resource_policies import Document
-from moorage.core.settings import DEFAULTS, IN_SCOPE_OF_V1
 from moorage.ports import Database, Transaction
 
 
@@ -39,7 +39,8 @@ class ResourcePolicies:
             repository = locked(tx, self._guard, call, SET_REPOSITORY_POLICY, name)
             document, policy = documents.read(text, "repository")
             kept = self._kept(tx, document, "repository")
-            asked_again = self._guard.question(tx, call, SET_REPOSITORY_POLICY, repository.arn)
+            _, tags = read_repository(tx, repository.id, name)
+            asked_again = self._guard.question(tx, call, SET_REPOSITORY_POLICY, repository.arn, tags)
             if not force and documents.denies(policy, asked_again):
                 raise documents.invalid("repository")
             tx.resource_policies.put(repository.id, documents.written(kept))
@@ -60,20 +61,12 @@ class ResourcePolicies:
         return removed
 
     def put_registry(self, call: Call, text: str) -> str:
-        """Make ``text`` the policy of the registry, in place of what it had; raises InvalidParameter as ``set`` does.
-
-        Where REGISTRY_POLICY_SCOPE is V1 it may speak of the actions of that scope only.
-        """
+        """Make ``text`` the policy of the registry, in place of what it had; raises InvalidParameter as ``set`` does."""
         with self._database.write() as tx:
             self._guard.allow(tx, call, PUT_REGISTRY_POLICY, "*")
             tx.repositories.lock_registry(call.registry)
             document, policy = documents.read(text, "registry")
-            scope = tx.repositories.settings(call.registry).get(
-                "REGISTRY_POLICY_SCOPE", DEFAULTS["REGISTRY_POLICY_SCOPE"]
-            )
-            if scope == "V1" and not documents.actions_in(document) <= set(IN_SCOPE_OF_V1):
-                raise documents.invalid("registry")
-            if documents.denies(policy, self._guard.question(tx, call, PUT_REGISTRY_POLICY, "*")):
+            if documents.denies(policy, self._guard.question(tx, call, PUT_REGISTRY_POLICY, "*", NO_CONTEXT)):
                 raise documents.invalid("registry")
             kept = self._kept(tx, document, "registry")
             tx.resource_policies.put_registry(call.registry, documents.written(kept))
@@ -95,15 +88,21 @@ class ResourcePolicies:
         return removed
 
     def _kept(self, tx: Transaction, document: Document, kind: str) -> Document:
-        """Return a document that names users and roles by their ids; those of accounts that are elsewhere by their ARNs."""
-        ids = {}
-        for arn, (named, account, name) in documents.identities_in(document).items():
-            identity = tx.identities.find(named, account, name)
-            if identity and identity.arn == arn:
-                ids[arn] = identity.id
-            elif tx.identities.version(account) is not None:
+        """Return a document that names users, roles and sessions by their ids; those of accounts that are not here mean nobody."""
+        kept: dict[str, str] = {}
+        for arn, named in documents.identities_in(document).items():
+            identity = tx.identities.find(named.kind, named.account, named.name)
+            if identity and named.session:
+                kept[arn] = f"{identity.id}:{named.session}"
+            elif identity and identity.arn == arn:
+                kept[arn] = identity.id
+            elif tx.identities.version(named.account) is None:
+                kept[arn] = arn + documents.ELSEWHERE
+            else:
                 raise documents.invalid(kind)
-        return documents.renamed(document, ids)
+        if any(tx.identities.identity(unique) is None for unique, _ in documents.ids_in(document).values()):
+            raise documents.invalid(kind)
+        return documents.renamed(document, kept)
 
 
 def _of_repository(tx: Transaction, call: Call, name: RepositoryName, repository: int) -> str:
@@ -121,5 +120,11 @@ def _of_registry(tx: Transaction, call: Call) -> str:
 
 
 def _shown(tx: Transaction, kept: Document) -> str:
-    known = {unique: tx.identities.identity(unique) for unique in documents.ids_in(kept)}
-    return documents.shown(documents.renamed(kept, {unique: one.arn for unique, one in known.items() if one}))
+    names = documents.elsewhere_in(kept)
+    for one, (unique, session) in documents.ids_in(kept).items():
+        identity = tx.identities.identity(unique)
+        if identity and session:
+            names[one] = f"arn:aws:sts::{identity.account}:assumed-role/{identity.name}/{session}"
+        elif identity:
+            names[one] = identity.arn
+    return documents.shown(documents.renamed(kept, names))

@@ -16,7 +16,6 @@ from moorage.core.identities import Held, Identity, Role
 from moorage.core.managed_policies import managed_policy
 from moorage.core.names import Registry
 from moorage.core.sessions import Session
-from moorage.core.settings import DEFAULTS
 from moorage.ports import Transaction
 
 Context = Mapping[str, str | Sequence[str]]
@@ -63,7 +62,6 @@ def _sources(tx: Transaction, identity: Identity | None, session: Session | None
     found = [
         Source(Kind.IDENTITY, held.name + (f" of the group {held.through}" if held.through else ""), policy)
         for held in tx.identities.policies(identity.id)
-        # A managed policy that this release does not know grants nothing here; those of AWS only ever allow.
         if (policy := _policy(held))
     ]
     bound = tx.identities.boundary(identity.id)
@@ -120,11 +118,13 @@ def read_managed(tx: Transaction, arn: str) -> Held | None:
 
 
 def _policy(held: Held) -> Policy | None:
-    """Return what a policy says, or None for a managed one that this release does not know."""
+    """Return what a policy says; None for one of AWS's that this release does not know, which would only ever allow."""
     if held.text is not None:
         return _compiled(held.text)
     known = managed_policy(held.name)
-    return known.policy if known else None
+    if known:
+        return known.policy
+    return None if held.name.startswith("arn:aws:iam::aws:") else _DENY_ALL
 
 
 def _compiled(document: str) -> Policy:
@@ -134,12 +134,11 @@ def _compiled(document: str) -> Policy:
         return _DENY_ALL
 
 
-def read_registry(tx: Transaction, registry: Registry) -> tuple[Source | None, bool]:
-    """Return the policy of a registry, and whether it speaks of every action."""
-    scope = tx.repositories.settings(registry).get("REGISTRY_POLICY_SCOPE", DEFAULTS["REGISTRY_POLICY_SCOPE"])
+def read_registry(tx: Transaction, registry: Registry) -> Source | None:
+    """Return the policy of a registry."""
     text = tx.resource_policies.of_registry(registry)
     name = f"the policy of registry {registry.account} in {registry.region}"
-    return (Source(Kind.RESOURCE, name, of_resource(text)) if text else None), scope != "V1"
+    return Source(Kind.RESOURCE, name, of_resource(text)) if text else None
 
 
 def read_repository(tx: Transaction, repository: int, name: str) -> tuple[Source | None, Context]:
@@ -172,3 +171,8 @@ def circumstances(at: datetime, registry: Registry, subject: Subject, given: Con
         "aws:requestedregion": registry.region,
         "aws:resourceaccount": registry.account,
     }
+
+
+def mends(names: Names, account: str, action: str) -> bool:
+    """Tell whether the root user of an account is about to mend a policy there, which then has no say: it may keep everybody out."""
+    return names.id == names.account == account and action.endswith(("RepositoryPolicy", "RegistryPolicy"))

@@ -235,7 +235,7 @@ class Uploads:
     def mount(self, call: Call, name: RepositoryName, digest: Digest, source: RepositoryName | None) -> bool:
         """Take a layer over from ``source``, or from any repository of the registry that allows it.
 
-        Asked for are, as by ECR, the setting BLOB_MOUNTING, the right to pull from where the layer is, and the same encryption
+        Asked for are, as by ECR, the setting BLOB_MOUNTING, the right to push to the one and to pull from the other, and the same encryption
         (Amazon ECR User Guide, "Blob mounting"). Returns False where any is missing: an upload follows.
         """
         with self._database.write() as tx:
@@ -243,6 +243,7 @@ class Uploads:
             settings = tx.repositories.settings(call.registry)
             if settings.get("BLOB_MOUNTING", DEFAULTS["BLOB_MOUNTING"]) != "ENABLED":
                 return False
+            self._guard.allow_repository(tx, call, COMPLETE_LAYER_UPLOAD, name)
             for origin in _origins(tx, call, digest, source):
                 if origin.encryption == target.encryption and self._may_pull(tx, call, origin):
                     return tx.layers.mount(target, digest, call.at)

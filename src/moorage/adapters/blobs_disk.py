@@ -210,7 +210,9 @@ class DiskWriter:
             for chunk in self._blobs.chunks(self._key, 0, self._offset):
                 self._hash.update(chunk)
         try:
-            os.fdatasync(self._file)
+            # Nobody closes it meanwhile: another file may get its number.
+            with self._in_use:
+                os.fdatasync(self._file)
             sync_folder(self._blobs.location(self._key).parent)
         except OSError as error:
             raise _refusal(error) from error

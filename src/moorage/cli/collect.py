@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import threading
 import time
 from collections import Counter
@@ -104,9 +105,8 @@ class Collector:
         self._thread = threading.Thread(target=self._run, name="collector", daemon=True)
 
     def start(self) -> None:
-        """Begin, unless it is never to be done."""
-        if self._settings.collect_every:
-            self._thread.start()
+        """Begin; where collection is never to be done, what deleted repositories left is erased all the same."""
+        self._thread.start()
 
     def stop(self) -> None:
         """End after the row or file at hand; at any moment is as good as at another."""
@@ -115,8 +115,8 @@ class Collector:
             self._thread.join(5)
 
     def _run(self) -> None:
-        every = self._settings.collect_every.total_seconds()
-        look, due = float(SOON), time.monotonic() + min(FIRST, every)
+        every = self._settings.collect_every.total_seconds() or math.inf
+        look, due = float(SOON), time.monotonic() + (every if every == math.inf else min(FIRST, every))
         while not self._stopping.wait(max(min(look, due - time.monotonic()), 0)):
             try:
                 if time.monotonic() >= due:

@@ -93,7 +93,9 @@ def _question(entry: Entry) -> Question:
         raise click.ClickException(f"{entry.name} was refused by no policy: {event.get('errorMessage') or entry.error}")
     given = {"aws:sourceip": event["sourceIPAddress"], "aws:useragent": event.get("userAgent") or ""}
     who, action, resource = said.groups()
-    return Question(who, action, resource, entry.region, {key: value for key, value in given.items() if value})
+    known = {key: value for key, value in given.items() if value}
+    key = event["userIdentity"].get("accessKeyId") or ""
+    return Question(who, action, resource, entry.region, known, key, entry.account)
 
 
 def _text(found: Explanation) -> str:

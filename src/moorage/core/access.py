@@ -30,7 +30,6 @@ __all__ = [
     "Policies",
     "Policy",
     "decide",
-    "names_caller",
     "parse_policy",
     "parse_resource_policy",
 ]
@@ -72,19 +71,17 @@ class Decision:
 _ALLOWED = Decision(allowed=True, because="")
 
 
-def decide(request: AccessRequest, policies: Policies) -> Decision:
-    """Decide by the policies of the caller, those that limit it, and those of the resource."""
+def decide(request: AccessRequest, policies: Policies, *, trusted: bool = False) -> Decision:
+    """Decide by the policies of the caller, those that limit it, and those of the resource.
+
+    Where the caller has to be ``trusted`` the resource has to name it, or its account, within one account too.
+    """
     action = request.action.lower()
     if denier := _denier(request, action, policies):
         return Decision(allowed=False, because=f"with an explicit deny in {denier}")
-    if missing := _missing(request, action, policies):
+    if missing := _missing(request, action, policies, trusted=trusted):
         return Decision(allowed=False, because=f"because no {missing} allows the {request.action} action")
     return _ALLOWED
-
-
-def names_caller(request: AccessRequest, resource: Sequence[Policy]) -> bool:
-    """Tell whether a resource-based policy allows the request to the caller or to its account."""
-    return any(_naming(request, request.action.lower(), policy.allows) for policy in resource)
 
 
 def _denier(request: AccessRequest, action: str, policies: Policies) -> str | None:
@@ -103,7 +100,7 @@ def _denier(request: AccessRequest, action: str, policies: Policies) -> str | No
     return None
 
 
-def _missing(request: AccessRequest, action: str, policies: Policies) -> str | None:
+def _missing(request: AccessRequest, action: str, policies: Policies, *, trusted: bool) -> str | None:
     """Return the kind of policy that would have to allow and does not, if there is one."""
     named = Named.NOT_AT_ALL
     for policy in policies.resource:
@@ -121,7 +118,7 @@ def _missing(request: AccessRequest, action: str, policies: Policies) -> str | N
         if several is not None and not any(_any(request, action, policy.allows) for policy in several):
             return kind
     # Last, so that whoever has no right on their own side cannot tell what another account lets theirs see from what it does not.
-    return "resource-based policy" if not is_own and named is Named.NOT_AT_ALL else None
+    return "resource-based policy" if (trusted or not is_own) and named is Named.NOT_AT_ALL else None
 
 
 def _any(request: AccessRequest, action: str, statements: Statements) -> bool:

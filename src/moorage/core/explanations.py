@@ -23,13 +23,18 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Who asks, for which action, on which resource (an ARN or ``*``), and the condition keys that are known, in lower case."""
+    """Who asks, for which action, on which resource (an ARN or ``*``), and the condition keys that are known, in lower case.
+
+    ``key`` is the access key that was used and ``account`` that of the registry that was asked, where these are known.
+    """
 
     principal: str
     action: str
     resource: str
     region: str
     given: Mapping[str, str]
+    key: str = ""
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +78,9 @@ class Explanation:
     statement: str
 
 
-def explain(request: AccessRequest, sources: Sequence[Source]) -> Explanation:
-    """Decide by policies, and tell why."""
-    decision = decide(request, policies_of(sources))
+def explain(request: AccessRequest, sources: Sequence[Source], *, trusted: bool = False) -> Explanation:
+    """Decide by policies as ``decide`` does, and tell why."""
+    decision = decide(request, policies_of(sources), trusted=trusted)
     sights = [sight for source in sources for sight in _sights(request, source)]
     matched = tuple(sight for sight in sights if not sight.failing)
     remedy, statement = ("", "") if decision.allowed else _remedy(request, decision, matched)

@@ -304,7 +304,7 @@ ROUTES: Mapping[tuple[str, str], RouteUse] = MappingProxyType(
             (
                 Right(INITIATE_LAYER_UPLOAD),
                 Right(UPLOAD_LAYER_PART, when="with the whole layer"),
-                Right(COMPLETE_LAYER_UPLOAD, when="with the whole layer"),
+                Right(COMPLETE_LAYER_UPLOAD, when="with the whole layer, or to mount it"),
                 Right(GET_DOWNLOAD_URL_FOR_LAYER, Resource.SOURCE, when="to mount it"),
             ),
         ),

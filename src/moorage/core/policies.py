@@ -62,7 +62,9 @@ def parse_policy(text: str) -> Policy:
 
     IAM takes new documents in the version 2012-10-17 only.
     """
-    document = _document(text, MAX_IDENTITY_POLICY)
+    if len(text) > MAX_IDENTITY_POLICY:
+        _malformed(f"Cannot exceed quota for PolicySize: {MAX_IDENTITY_POLICY}")
+    document = _document(text)
     if document.get("Version", _VERSIONS[0]) != _LATEST:
         _malformed("Policy document must be version 2012-10-17 or greater.")
     elements = _statements(document)
@@ -72,11 +74,11 @@ def parse_policy(text: str) -> Policy:
 
 @lru_cache(_REMEMBERED)
 def parse_resource_policy(text: str) -> Policy:
-    """Compile the policy of a repository or a registry; raises MalformedPolicy.
+    """Compile the policy of a repository or a registry, or a role's trust policy; raises MalformedPolicy.
 
-    Documents of one text are compiled once.
+    How long it may be is looked at where it is given: what is kept of it can be longer. Documents of one text are compiled once.
     """
-    document = _document(text, MAX_RESOURCE_POLICY)
+    document = _document(text)
     variables = document.get("Version", _VERSIONS[0]) == _LATEST
     elements = _statements(document)
     return _compile(elements, [_resource_statement(*each, variables=variables) for each in enumerate(elements, 1)])
@@ -96,9 +98,7 @@ def _compile(elements: Sequence[Element], statements: Sequence[Statement]) -> Po
     )
 
 
-def _document(text: str, limit: int) -> Element:
-    if len(text) > limit:
-        _malformed(f"Cannot exceed quota for PolicySize: {limit}")
+def _document(text: str) -> Element:
     try:
         document = json.loads(text, object_pairs_hook=_once, parse_constant=_constant, parse_float=_float)
         # Half a surrogate pair can be written in JSON and nowhere else.

@@ -11,7 +11,7 @@ _account = re.compile(r"[0-9]{12}", re.ASCII)
 _principal = re.compile(
     r"arn:aws[a-z-]*:(?:iam|sts)::([0-9]{12}):(root|(?:user|role|assumed-role|federated-user)/[\x21-\x7e]+)", re.ASCII
 )
-_unique_id = re.compile(r"A[A-Z]{3}[A-Z0-9]{12,124}", re.ASCII)
+_unique_id = re.compile(r"A[A-Z]{3}[A-Z0-9]{12,124}(?::[\w+=,.@-]{2,64})?", re.ASCII)
 _KINDS = frozenset({"AWS", "Service", "Federated", "CanonicalUser"})
 _INVALID = "Invalid principal in policy"
 

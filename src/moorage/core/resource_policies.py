@@ -8,13 +8,13 @@ order, two spaces for each level, lists in one line (IAM User Guide, "AWS JSON p
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from moorage.core.access import AccessRequest, Policies, decide
 from moorage.core.errors import InvalidParameter, MalformedPolicy
 from moorage.core.identities import Role, User
 from moorage.core.names import AccountId
-from moorage.core.policies import Policy, condition_value, parse_resource_policy
+from moorage.core.policies import MAX_RESOURCE_POLICY, Policy, condition_value, parse_resource_policy
 
 _DOCUMENT = ("Version", "Id", "Statement")
 _STATEMENT = (
@@ -32,7 +32,11 @@ _PARAMETER = "PolicyText"
 
 _account = re.compile(r"[0-9]{12}", re.ASCII)
 _identity = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):(user|role)/(?:.+/)?([^/]+)", re.ASCII)
-_unique_id = re.compile(r"(?:AIDA|AROA)[A-Z0-9]+", re.ASCII)
+_session = re.compile(r"arn:aws[a-z-]*:sts::([0-9]{12}):assumed-role/([^/]+)/(.+)", re.ASCII)
+_unique_id = re.compile(r"((?:AIDA|AROA)[A-Z0-9]+)(?::(.+))?", re.ASCII)
+
+ELSEWHERE = ":elsewhere"
+"""What follows the ARN of a principal whose account is not here, as it is kept: no user and no role that ever comes has such a name."""
 
 Document = dict[str, Any]
 
@@ -42,6 +46,8 @@ def read(text: str, kind: str) -> tuple[Document, Policy]:
 
     ``kind`` is ``repository`` or ``registry``. Raises InvalidParameter with ECR's sentence, which does not tell what is wrong.
     """
+    if len(text) > MAX_RESOURCE_POLICY:
+        raise invalid(kind)
     try:
         policy = parse_resource_policy(text)
     except MalformedPolicy:
@@ -59,7 +65,7 @@ def invalid(kind: str) -> InvalidParameter:
 
 def written(document: Document) -> str:
     """Return a document as it is kept."""
-    return json.dumps(document, separators=(",", ":"))
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
 
 
 def kept(text: str) -> Document:
@@ -73,19 +79,35 @@ def shown(document: Document) -> str:
     return _pretty(document, 0)
 
 
-def identities_in(document: Document) -> dict[str, tuple[type[User | Role], AccountId, str]]:
-    """Return the ARNs of users and roles that a document names, each with what it is, its account and its name."""
+class Named(NamedTuple):
+    """A user, a role, or (``session`` is not empty) a session of a role, as an ARN names it."""
+
+    kind: type[User | Role]
+    account: AccountId
+    name: str
+    session: str = ""
+
+
+def identities_in(document: Document) -> dict[str, Named]:
+    """Return the ARNs of users, roles and sessions that a document names, with what they say."""
     kinds: dict[str, type[User | Role]] = {User.kind: User, Role.kind: Role}
-    return {
-        one: (kinds[found[2]], AccountId(found[1]), found[3])
-        for one in _principals(document)
-        if (found := _identity.fullmatch(one))
-    }
+    named: dict[str, Named] = {}
+    for one in _principals(document):
+        if found := _identity.fullmatch(one):
+            named[one] = Named(kinds[found[2]], AccountId(found[1]), found[3])
+        elif found := _session.fullmatch(one):
+            named[one] = Named(Role, AccountId(found[1]), found[2], found[3])
+    return named
 
 
-def ids_in(document: Document) -> set[str]:
-    """Return the unique ids of users and roles that a document names."""
-    return {one for one in _principals(document) if _unique_id.fullmatch(one)}
+def ids_in(document: Document) -> dict[str, tuple[str, str]]:
+    """Return the unique ids that a document names, those of sessions too, each with that of the user or role and the session's name."""
+    return {one: (found[1], found[2] or "") for one in _principals(document) if (found := _unique_id.fullmatch(one))}
+
+
+def elsewhere_in(document: Document) -> dict[str, str]:
+    """Return what stands for the principals of accounts that are not here, each with its ARN."""
+    return {one: one.removesuffix(ELSEWHERE) for one in _principals(document) if one.endswith(ELSEWHERE)}
 
 
 def renamed(document: Document, names: Mapping[str, str]) -> Document:
@@ -101,15 +123,6 @@ def renamed(document: Document, names: Mapping[str, str]) -> Document:
         for one in document["Statement"]
     ]
     return {**document, "Statement": statements}
-
-
-def actions_in(document: Document) -> set[str]:
-    """Return the actions that a document speaks of, ``*`` for those that it does not name."""
-    found: set[str] = set()
-    for statement in document["Statement"]:
-        actions = statement.get("Action", "*")
-        found.update([actions] if isinstance(actions, str) else actions)
-    return found
 
 
 def denies(policy: Policy, request: AccessRequest) -> bool:

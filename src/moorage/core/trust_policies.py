@@ -84,7 +84,7 @@ def rename_principal(text: str, arn: str, unique_id: str) -> str | None:
                 value["AWS"] = (
                     unique_id if texts == arn else [unique_id if each == arn else each for each in _list(texts)]
                 )
-    return json.dumps(document, separators=(",", ":"))
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
 
 
 def unknown_principal(text: str) -> MalformedPolicy:

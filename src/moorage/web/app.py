@@ -199,7 +199,7 @@ class App:
         # Of strangers no more is taken in than costs less than to ask who they are.
         stated = request.header(b"content-length")
         if not stated.isdecimal() or len(stated) > 5:  # noqa: PLR2004 - digits, so up to 99,999 bytes
-            refused = await self._pools.hot(self._aws.stranger, request)
+            refused = await self._pools.rows(self._aws.stranger, request)
             if refused:
                 return refused
         limit = MAX_AWS_BODY if request.header(b"x-amz-target").endswith(_LARGE) else SMALL_AWS_BODY

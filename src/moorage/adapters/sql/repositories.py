@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -40,8 +40,12 @@ _page = (
 )
 _holding = (
     select(*COLUMNS)
-    .join(layers, layers.c.repository_id == repositories.c.id)
-    .where(*_of_registry, layers.c.digest == bindparam("digest"))
+    .where(
+        repositories.c.id.in_(select(layers.c.repository_id).where(layers.c.digest == bindparam("digest"))),
+        # Not by the account's index, with which SQLite would go through all repositories of the registry.
+        repositories.c.account + literal_column("''") == bindparam("account"),
+        repositories.c.region == bindparam("region"),
+    )
     .limit(bindparam("count"))
 )
 _this_registry = (registries.c.account == bindparam("of_account"), registries.c.region == bindparam("of_region"))

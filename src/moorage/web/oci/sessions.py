@@ -124,11 +124,13 @@ class Sessions:
                     raise _not_as_stated(session, call, stated)
                 return end()
 
+        self._receiving += 1
         try:
             stated = content_range(request.headers.get(b"content-range"))
             rest = await self._all_but_the_last(request, session)
             return await self._pools.bytes(finish)
         finally:
+            self._receiving -= 1
             if not session.closed:
                 await asyncio.shield(self._pools.bytes(session.close))
 
@@ -137,7 +139,6 @@ class Sessions:
         writing: asyncio.Future[None] | None = None
         gathered: list[bytes] = []
         size = 0
-        self._receiving += 1
         try:
             async for chunk in body_chunks(request.receive):
                 gathered.append(chunk)
@@ -151,7 +152,6 @@ class Sessions:
                 await writing
                 writing = None
         finally:
-            self._receiving -= 1
             # Nothing may still be writing when the session is closed, whatever ended this.
             if writing:
                 with suppress(Exception):
