@@ -22,7 +22,7 @@ AT_ONCE = 10
 """Requests that are decided by the same policies: to draw policies takes most of the time."""
 
 # The same requests each time, so that who changes something else is not surprised by a new one; the slow test looks for new ones.
-repeated = settings(derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+repeated = settings(derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow])
 quick = settings(repeated, max_examples=FEWER)
 
 
@@ -47,7 +47,7 @@ def test_the_evaluator_decides_as_the_naive_one(several: list[Question], given: 
 
 
 @pytest.mark.slow
-@settings(max_examples=MANY // AT_ONCE, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=MANY // AT_ONCE, database=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(questions, min_size=AT_ONCE, max_size=AT_ONCE), in_force)
 def test_twenty_thousand_requests_are_decided_as_the_naive_one_decides_them(
     several: list[Question], given: Documents
