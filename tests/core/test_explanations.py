@@ -2,7 +2,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from moorage.core.access import decide
 from moorage.core.explanations import Explanation, Kind, Sight, Source, explain, policies_of
@@ -98,7 +98,6 @@ def with_remedy(found: Explanation, sources: list[Source]) -> list[Source]:
     return [*sources, source(kind, "added", added)]
 
 
-@settings(deadline=None)
 @given(questions, in_force)
 def test_following_what_is_proposed_leads_to_a_permission_unless_something_denies(
     question: Question, given: Documents

@@ -17,10 +17,12 @@ from tests.core.reference_access import Documents, Question
 
 DENY = {"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"}}
 DENY_EVERYONE = {"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Action": "*", "Principal": "*"}}
-MANY, FEW, FEWER = 20_000, 1_000, 150
+MANY, FEW, FEWER = 20_000, 2_000, 100
+AT_ONCE = 10
+"""Requests that are decided by the same policies: to draw policies takes most of the time."""
 
 # The same requests each time, so that who changes something else is not surprised by a new one; the slow test looks for new ones.
-repeated = settings(derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+repeated = settings(derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow])
 quick = settings(repeated, max_examples=FEWER)
 
 
@@ -37,19 +39,21 @@ def same_as_the_naive_one(question: Question, given: Documents) -> None:
     assert decide(asked(question), together) == decision
 
 
-@settings(repeated, max_examples=FEW)
-@given(questions, in_force)
-def test_the_evaluator_decides_as_the_naive_one(question: Question, given: Documents) -> None:
-    same_as_the_naive_one(question, given)
+@settings(repeated, max_examples=FEW // AT_ONCE)
+@given(st.lists(questions, min_size=AT_ONCE, max_size=AT_ONCE), in_force)
+def test_the_evaluator_decides_as_the_naive_one(several: list[Question], given: Documents) -> None:
+    for question in several:
+        same_as_the_naive_one(question, given)
 
 
 @pytest.mark.slow
-@settings(max_examples=MANY, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
-@given(questions, in_force)
+@settings(max_examples=MANY // AT_ONCE, database=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(questions, min_size=AT_ONCE, max_size=AT_ONCE), in_force)
 def test_twenty_thousand_requests_are_decided_as_the_naive_one_decides_them(
-    question: Question, given: Documents
+    several: list[Question], given: Documents
 ) -> None:
-    same_as_the_naive_one(question, given)
+    for question in several:
+        same_as_the_naive_one(question, given)
 
 
 @quick

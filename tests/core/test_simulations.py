@@ -2,7 +2,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from moorage.core.errors import IdentityInputInvalid
@@ -37,7 +37,6 @@ def test_a_statement_of_a_list_begins_after_the_bracket_or_after_the_one_before(
     assert spans(text) == [((3, 19), (9, 10)), ((9, 10), (9, 65))]
 
 
-@settings(deadline=None)
 @given(
     st.lists(elements(with_principal=False), min_size=1, max_size=4),
     st.sampled_from([None, 0, 1, 3]),

@@ -1,6 +1,6 @@
 from time import process_time
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from moorage.core.wildcards import (
@@ -24,13 +24,11 @@ def live(text: str) -> Text:
     return Text(text, live=True)
 
 
-@settings(deadline=None)
 @given(few_patterns, few_letters)
 def test_a_pattern_matches_what_a_naive_reading_of_it_matches(pattern: str, text: str) -> None:
     assert glob([live(pattern)])(text) == wildcard(pattern, text)
 
 
-@settings(deadline=None)
 @given(few_patterns, few_letters)
 def test_sorted_patterns_match_the_same(pattern: str, text: str) -> None:
     kinds = patterns([pattern], lambda one: glob([live(one)]), frozenset({"*"}))
@@ -38,7 +36,6 @@ def test_sorted_patterns_match_the_same(pattern: str, text: str) -> None:
     assert kinds.matches(text) == wildcard(pattern, text)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.text("a*?", max_size=3), min_size=6, max_size=6),
     st.lists(st.text("a", max_size=3), min_size=5, max_size=8),
@@ -91,11 +88,11 @@ def test_a_long_piece_with_holes_takes_no_time() -> None:
     assert process_time() - before < 2
 
 
-@settings(deadline=None)
-@given(st.text("ab?", min_size=65, max_size=80), st.text("ab", max_size=12), st.text("ab", max_size=12), st.booleans())
-def test_a_long_piece_is_found_where_it_stands(piece: str, before: str, after: str, spoiled: bool) -> None:  # noqa: FBT001 - drawn
-    text = before + piece.replace("?", "b") + after
-    text = text[:-1] if spoiled else text
+@given(
+    st.text("ab?", min_size=65, max_size=80), st.text("ab", max_size=12), st.text("ab", max_size=12), st.integers(0, 2)
+)
+def test_a_long_piece_is_found_where_it_stands(piece: str, before: str, after: str, cut: int) -> None:
+    text = (before + piece.replace("?", "b") + after)[cut:]
 
     assert glob([live(f"*{piece}*")])(text) == wildcard(f"*{piece}*", text)
 
@@ -149,7 +146,6 @@ def test_a_variable_without_a_single_value_cannot_be_filled() -> None:
     assert resolve(parts, {"aws:tagkeys": "a"}) == [Text("a", live=False)]
 
 
-@settings(deadline=None)
 @given(st.text("ab*?:", max_size=8), st.text("ab*?:", max_size=8))
 def test_a_value_that_was_filled_in_is_always_literal(value: str, text: str) -> None:
     parts = resolve(parse_parts("${aws:x}", variables=True), {"aws:x": value})
