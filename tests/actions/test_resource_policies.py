@@ -2,17 +2,21 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from moorage.actions.sessions import Wish
 from moorage.core.calls import Call
 from moorage.core.errors import (
     AccessDenied,
     InvalidParameter,
+    InvalidTagParameter,
     RegistryPolicyNotFound,
     RepositoryNotFound,
     RepositoryPolicyNotFound,
+    ValidationFailed,
 )
 from moorage.core.names import RepositoryName, Tag
 from tests.actions.desk import Desk, call_of, policy, refusal
@@ -163,15 +167,8 @@ def test_the_registrys_policy_is_asked_for_every_action(desk: Desk, app: Reposit
     assert pull(desk, stranger, app) is AccessDenied
 
 
-def test_in_the_scope_of_v1_the_registrys_policy_speaks_of_three_actions_only(desk: Desk, app: RepositoryName) -> None:
-    desk.policies.put_registry(desk.admin, document(PULL, effect="Deny"))
-    desk.repositories.put_setting(desk.admin, "REGISTRY_POLICY_SCOPE", "V1")
-
-    assert pull(desk, desk.admin, app) is None
-    with pytest.raises(InvalidParameter, match="Invalid registry policy provided"):
-        desk.policies.put_registry(desk.admin, document(PULL))
-    desk.policies.put_registry(desk.admin, document("ecr:CreateRepository", effect="Deny"))
-    assert refusal(lambda: desk.repository("other")) is AccessDenied
+def test_there_is_no_way_back_to_a_policy_that_speaks_of_three_actions_alone(desk: Desk) -> None:
+    assert refusal(lambda: desk.repositories.put_setting(desk.admin, "REGISTRY_POLICY_SCOPE", "V1")) is ValidationFailed
 
 
 def test_a_token_is_a_matter_of_ones_own_account_alone(desk: Desk) -> None:
@@ -286,3 +283,86 @@ def test_a_policy_that_is_not_there(
 def test_a_registrys_policy_that_is_not_there(desk: Desk) -> None:
     assert refusal(lambda: desk.policies.registry(desk.admin)) is RegistryPolicyNotFound
     assert refusal(lambda: desk.policies.delete_registry(desk.admin)) is RegistryPolicyNotFound
+
+
+# --- what a second reading found ---------------------------------------------------------------------------------------
+
+
+def test_a_document_that_grows_when_it_is_kept_goes_on_meaning_what_it_meant(desk: Desk, app: RepositoryName) -> None:
+    accounts = [f"{number:012}" for number in range(500)]
+    text = document(PULL, principal={"AWS": accounts})
+    assert len(text) < 10_240 < len(set_policy(desk, app, text))
+
+    assert pull(desk, desk.admin, app) is None
+
+
+def test_whoever_comes_into_an_account_that_was_not_here_has_no_part_in_what_its_users_were_given(
+    desk: Desk, app: RepositoryName
+) -> None:
+    robot = f"arn:aws:iam::{THEIRS.account}:user/robot"
+    set_policy(desk, app, document(PULL, principal={"AWS": robot}))
+    assert robot in desk.policies.get(desk.admin, app)
+
+    key = desk.identities.bootstrap(THEIRS.account, AT, keep=lambda _: None, user="robot")
+    assert key
+    assert key.user.arn == robot
+    assert pull(desk, call_of(key), app) is AccessDenied
+
+    set_policy(desk, app, document(PULL, principal={"AWS": robot}))
+    assert pull(desk, call_of(key), app) is None
+
+
+def test_a_session_that_is_named_is_one_of_the_role_as_it_is_now(desk: Desk, app: RepositoryName) -> None:
+    def become() -> Call:
+        trust = {"Effect": "Allow", "Principal": {"AWS": HERE.account}, "Action": "sts:AssumeRole"}
+        role = desk.identities.roles.create(desk.admin, "ci", json.dumps({"Version": "2012-10-17", "Statement": trust}))
+        session, _ = desk.sessions.assume(desk.admin, role.arn, Wish(name="one"))
+        return replace(desk.admin, caller=session.caller)
+
+    first = become()
+    set_policy(desk, app, document(PULL, principal={"AWS": first.caller.arn}))
+    assert pull(desk, first, app) is None
+    assert first.caller.arn in desk.policies.get(desk.admin, app)
+
+    desk.identities.roles.delete(desk.admin, "ci")
+    assert pull(desk, become(), app) is AccessDenied
+
+
+@pytest.mark.parametrize("unique", ["AIDAABCDEFGHIJKLMNOPQ", "AROAABCDEFGHIJKLMNOPQ", "AROAABCDEFGHIJKLMNOPQ:one"])
+def test_a_unique_id_of_nobody_is_refused(desk: Desk, app: RepositoryName, unique: str) -> None:
+    with pytest.raises(InvalidParameter):
+        set_policy(desk, app, document(PULL, principal={"AWS": unique}))
+
+
+def test_nobody_locks_themselves_out_by_a_tag_of_the_repository(desk: Desk, app: RepositoryName) -> None:
+    desk.repositories.tag(desk.admin, app, {"stage": "prod"})
+    tagged = {"StringEquals": {"aws:ResourceTag/stage": "prod"}}
+
+    with pytest.raises(InvalidParameter):
+        set_policy(desk, app, document("ecr:*", effect="Deny", Condition=tagged))
+
+
+def test_two_tags_that_differ_in_case_alone_are_refused_for_conditions_know_no_case(
+    desk: Desk, app: RepositoryName
+) -> None:
+    desk.repositories.tag(desk.admin, app, {"Stage": "production"})
+
+    with pytest.raises(InvalidTagParameter):
+        desk.repositories.tag(desk.admin, app, {"stage": "test"})
+    desk.repositories.tag(desk.admin, app, {"Stage": "test"})
+    assert desk.repositories.tags(desk.admin, app) == {"Stage": "test"}
+
+
+def test_a_deny_that_comes_between_the_two_looks_of_a_pull_stops_it(
+    desk: Desk, app: RepositoryName, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, find = desk.beside(), desk.hot.manifest
+    closing = [lambda: set_policy(other, app, document(PULL, effect="Deny"))]
+
+    def find_late(*asked: Any) -> Any:
+        if closing:
+            closing.pop()()
+        return find(*asked)
+
+    monkeypatch.setattr(desk.hot, "manifest", find_late)
+    assert refusal(lambda: desk.images.pull(desk.admin, app, Tag("v1"))) is AccessDenied

@@ -331,3 +331,48 @@ def test_root_mends_a_policy_that_keeps_everybody_out(desk: Desk, app: Repositor
     desk.policies.delete(root, app)
 
     assert pull(desk, desk.admin, app) is None
+
+
+def test_root_stays_on_the_machine_whatever_names_it_and_becomes_nobody_else(desk: Desk, app: RepositoryName) -> None:
+    builder = role(desk, "*")
+    root = call_with(Accounts(desk.database).root(HERE.account, AT, 3600))
+    elsewhere = replace(root, context={"aws:sourceip": "192.0.2.1"})
+    for named in (HERE.account, "*"):
+        statement = {"Effect": "Allow", "Principal": {"AWS": named}, "Action": "ecr:*"}
+        desk.policies.set(desk.admin, app, json.dumps({"Version": "2012-10-17", "Statement": statement}), force=False)
+        assert pull(desk, elsewhere, app) is AccessDenied
+        assert pull(desk, replace(root, context={}), app) is AccessDenied
+
+    assert refusal(lambda: assume(desk, root, builder.arn)) is AccessDenied
+
+
+def test_a_login_of_root_ends_with_the_session_that_asked_for_it(desk: Desk) -> None:
+    root = Accounts(desk.database).root(HERE.account, AT, 3600)
+
+    assert desk.tokens.issue(call_with(root))[1] == root.expires_at
+    assert desk.tokens.issue(desk.admin)[1] == AT + timedelta(hours=12)
+
+
+def test_a_session_whose_role_is_gone_is_nobodys(desk: Desk) -> None:
+    session = assume(desk, desk.admin, role(desk, "*").arn)
+    with desk.database.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+        connection.exec_driver_sql("DELETE FROM principals WHERE kind = 'role'")
+        connection.commit()
+
+    assert desk.hot.key(session.id) is None
+    assert refusal(lambda: desk.identities.caller(call_with(session))) is CredentialsInvalid
+
+
+def test_who_is_at_the_source_of_a_session_stays_the_same_in_a_chain(desk: Desk) -> None:
+    every = ["sts:AssumeRole", "sts:SetSourceIdentity"]
+    wanted = {"StringEquals": {"sts:SourceIdentity": "alice"}}
+    first = role(desk, "sts:*", trusting=trust(HERE_ROOT, Action=every))
+    for_alice = role(desk, name="for-alice", trusting=trust(HERE_ROOT, Action=every, Condition=wanted))
+    mallory = call_with(assume(desk, desk.admin, first.arn, source_identity="mallory"))
+
+    with pytest.raises(IdentityInvalid, match="SourceIdentity"):
+        assume(desk, mallory, for_alice.arn, source_identity="alice")
+    assert refusal(lambda: assume(desk, mallory, for_alice.arn)) is AccessDenied
+    alice = call_with(assume(desk, desk.admin, first.arn, source_identity="alice"))
+    assert assume(desk, alice, for_alice.arn).source_identity == "alice"
