@@ -53,10 +53,10 @@ def explain(
     as_json: bool,
     **options: str | None,
 ) -> None:
-    """Tell why a request is allowed or denied, and what would change that.
+    """Tell why a request is allowed or denied.
 
-    It is decided by the policies as they are now, also where a denial of before is asked about. Nothing is changed, and a
-    server may run meanwhile.
+    And what would change that. It is decided by the policies as they are now, also where a denial of before is asked
+    about. Nothing is changed, and a server may run meanwhile.
 
     Example: moorage explain --last-denial
     """
