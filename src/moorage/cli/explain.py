@@ -56,8 +56,8 @@ def explain(
 ) -> None:
     """Tell why a request is allowed or denied.
 
-    And what would change that. It is decided by the policies as they are now, also where a denial of before is asked about. Nothing is changed, and a
-    server may run meanwhile.
+    And what would change that. It is decided by the policies as they are now, also where a denial of before is asked
+    about. Nothing is changed, and a server may run meanwhile.
 
     Example: moorage explain --last-denial
     """
