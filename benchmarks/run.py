@@ -21,7 +21,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Self
 
-from benchmarks import growth, peers, scale
+from benchmarks import growth, peers, policies, scale
 from benchmarks import measures as m
 from benchmarks.client import Client
 from benchmarks.peers import Contestant, Peer
@@ -181,7 +181,14 @@ def images(mib: int, to: Ground) -> Iterator[Row]:
             what = {"push": "pushes, synced,", "pull": "pulls", "mixed": "3 pulls to 1 push"}[workload]
             for own in (MOORAGE, TWO):
                 title = f"{what} of images of {mib} MiB, 10 at once{own.removeprefix(MOORAGE)}"
-                yield Row(title, "images/s", goals, f"{requests} images", own=own, figures=figures)
+                yield Row(
+                    title,
+                    "images/s",
+                    goals,
+                    f"{requests} images; all pulls are of one of them",
+                    own=own,
+                    figures=figures,
+                )
 
 
 # --- memory ------------------------------------------------------------------------------------------------------------
@@ -297,6 +304,16 @@ def scales(to: Ground) -> Iterator[Row]:
         yield row
 
 
+def decisions(to: Ground) -> Iterator[Row]:
+    """Measure what policies cost."""
+    if not to.with_moorage:
+        return
+    for one in policies.measured(to.folder, to.rounds):
+        row = Row(one.what, one.unit, note=one.goal, lower_is_better=True)
+        row.add(MOORAGE, one.figure)
+        yield row
+
+
 # What can be asked for by name, in the order of the table. Rows from another module join by a line here.
 ROWS: dict[str, Callable[[Ground], Iterator[Row]]] = {
     "manifest": manifests,
@@ -309,6 +326,7 @@ ROWS: dict[str, Callable[[Ground], Iterator[Row]]] = {
     "memory-push": memory_of_a_push,
     "memory-uploads": memory_of_uploads,
     "scale": scales,
+    "policies": decisions,
 }
 
 
