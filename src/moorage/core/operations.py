@@ -220,10 +220,11 @@ IAM: Mapping[Resource, tuple[str, ...]] = MappingProxyType(
         for kind, names in {
             Resource.USER: (
                 "AttachUserPolicy CreateAccessKey CreateUser DeleteAccessKey DeleteLoginProfile DeleteUser "
-                "DeleteUserPermissionsBoundary DeleteUserPolicy DetachUserPolicy GetAccessKeyLastUsed GetLoginProfile "
+                "DeleteUserPermissionsBoundary DeleteUserPolicy DetachUserPolicy GetAccessKeyLastUsed "
+                "GetContextKeysForPrincipalPolicy GetLoginProfile "
                 "GetUser GetUserPolicy ListAccessKeys ListAttachedUserPolicies ListGroupsForUser ListMFADevices "
                 "ListSSHPublicKeys ListServiceSpecificCredentials ListSigningCertificates ListUserPolicies "
-                "ListUserTags ListUsers PutUserPermissionsBoundary PutUserPolicy TagUser UntagUser UpdateAccessKey "
+                "ListUserTags ListUsers PutUserPermissionsBoundary PutUserPolicy SimulatePrincipalPolicy TagUser UntagUser UpdateAccessKey "
                 "UpdateUser"
             ),
             Resource.GROUP: (
@@ -246,7 +247,7 @@ IAM: Mapping[Resource, tuple[str, ...]] = MappingProxyType(
             Resource.DEVICE: "ListVirtualMFADevices",
             Resource.ANY: (
                 "CreateAccountAlias DeleteAccountAlias GetAccountAuthorizationDetails GetAccountSummary "
-                "ListAccountAliases"
+                "GetContextKeysForCustomPolicy ListAccountAliases SimulateCustomPolicy"
             ),
         }.items()
     }
