@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 
 from moorage.core.access import decide
-from moorage.core.explanations import Explanation, Kind, Sight, Source, explain, policies_of
+from moorage.core.explanations import Explanation, Kind, Remedy, Sight, Source, explain, policies_of
 from tests.core.random_access import asked, compiled, in_force, questions
 from tests.core.reference_access import Documents, Question
 from tests.core.test_access import ADA, APP, THERE, Element, asking, identity, of_repository, statement
@@ -25,7 +25,7 @@ def test_what_allows_is_named() -> None:
 
     assert found.decision.allowed
     assert seen(found.matched) == [("push", "All", "Allow", ())]
-    assert (found.remedy, found.statement) == ("", "")
+    assert found.remedies == ()
 
 
 def test_what_denies_is_named_and_no_allow_is_proposed() -> None:
@@ -38,8 +38,9 @@ def test_what_denies_is_named_and_no_allow_is_proposed() -> None:
     )
 
     assert seen(found.matched) == [("push", "1", "Allow", ()), ("policy of team/app", "1", "Deny", ())]
-    assert found.remedy == "Nothing can be added against a Deny: change or remove statement 1 of policy of team/app."
-    assert not found.statement
+    assert found.remedies == (
+        Remedy("Nothing can be added against a Deny: change or remove statement 1 of policy of team/app.", ""),
+    )
 
 
 @pytest.mark.parametrize(
@@ -65,37 +66,57 @@ def test_a_policy_that_names_somebody_else_is_nearly_about_the_caller() -> None:
     assert seen(found.nearly) == [("here", "1", "Allow", ("Principal",))]
 
 
+PUSH = source(Kind.IDENTITY, "push", statement())
+
+
 @pytest.mark.parametrize(
     ("asked", "sources", "where"),
     [
-        (asking(), [], f"a policy of {ADA}"),
+        (asking(), [], [f"a policy of {ADA}"]),
         (
             asking(),
-            [source(Kind.IDENTITY, "push", statement()), source(Kind.BOUNDARY, "narrow", statement(action="iam:*"))],
-            f"the permissions boundary of {ADA}",
+            [PUSH, source(Kind.BOUNDARY, "narrow", statement(action="iam:*"))],
+            [f"the permissions boundary of {ADA}"],
         ),
         (
             asking(),
-            [source(Kind.IDENTITY, "push", statement()), source(Kind.SESSION, "session", statement(action="iam:*"))],
-            "a policy that is given when the session is asked for",
+            [PUSH, source(Kind.SESSION, "session", statement(action="iam:*"))],
+            ["a policy that is given when the session is asked for"],
         ),
-        (asking(owner=THERE), [source(Kind.IDENTITY, "push", statement())], f"the policy of {APP}"),
+        (asking(owner=THERE), [PUSH], [f"the policy of {APP}"]),
+        (asking(owner=THERE), [], [f"a policy of {ADA}", f"the policy of {APP}"]),
+        (asking("ecr:DescribeRegistry", "*", owner=THERE), [PUSH], ["the registry's policy"]),
     ],
 )
-def test_the_statement_that_is_proposed_allows_the_request(asked: Any, sources: list[Source], where: str) -> None:
+def test_the_statements_that_are_proposed_allow_the_request_together(
+    asked: Any, sources: list[Source], where: list[str]
+) -> None:
     found = explain(asked, sources)
-    assert found.remedy == f"Add a statement to {where}."
 
-    assert decide(asked, policies_of(with_remedy(found, sources))).allowed
+    assert [remedy.text for remedy in found.remedies] == [f"Add a statement to {each}." for each in where]
+    assert decide(asked, policies_of(with_remedies(found, sources))).allowed
 
 
-def with_remedy(found: Explanation, sources: list[Source]) -> list[Source]:
-    added = json.loads(found.statement)
-    kind = next(kind for kind in Kind if f"no {kind} allows" in found.decision.because)
-    for place, one in enumerate(sources):
-        if one.kind is kind and kind in (Kind.BOUNDARY, Kind.SESSION):
-            return [*sources[:place], source(kind, one.name, statement(action="iam:*"), added), *sources[place + 1 :]]
-    return [*sources, source(kind, "added", added)]
+def test_who_has_to_be_trusted_is_told_to_be_named_by_the_role() -> None:
+    role = f"arn:aws:iam::{THERE}:role/ci"
+    found = explain(asking("sts:AssumeRole", role), [source(Kind.IDENTITY, "all", statement(action="*"))], trusted=True)
+
+    assert [remedy.text for remedy in found.remedies] == [f"Add a statement to the trust policy of {role}."]
+
+
+def with_remedies(found: Explanation, sources: list[Source]) -> list[Source]:
+    kinds = {
+        "a policy of": Kind.IDENTITY,
+        "the permissions boundary": Kind.BOUNDARY,
+        "a policy that is given": Kind.SESSION,
+        "the policy of": Kind.RESOURCE,
+        "the registry's": Kind.RESOURCE,
+    }
+    for text, added in found.remedies:
+        kind = next(kind for begin, kind in kinds.items() if text.startswith(f"Add a statement to {begin}"))
+        others = [one for one in sources if one.kind is not kind or kind not in (Kind.BOUNDARY, Kind.SESSION)]
+        sources = [*others, source(kind, "added", json.loads(added))]
+    return sources
 
 
 @given(questions, in_force)
@@ -107,9 +128,7 @@ def test_following_what_is_proposed_leads_to_a_permission_unless_something_denie
     sources += [Source(Kind.RESOURCE, "there", one) for one in policies.resource]
 
     found = explain(request, sources)
-    # Across accounts two sides may be missing, one after the other.
-    for _ in range(2):
-        if found.statement:
-            sources = with_remedy(found, sources)
-            found = explain(request, sources)
-    assert found.decision.allowed or "explicit deny" in found.decision.because
+    if "explicit deny" in found.decision.because:
+        assert [remedy.statement for remedy in found.remedies] == [""]
+    else:
+        assert decide(request, policies_of(with_remedies(found, sources))).allowed

@@ -70,7 +70,8 @@ class Accounts:
         Raises NoSuchEntity.
         """
         with self._database.write() as tx:
-            _known(tx, account)
+            if _known(tx, account).disabled:
+                raise NoSuchEntity(f"The account {account} is disabled: `moorage accounts enable` comes first.")
             made = replace(new_session(account, None, at, seconds, self._draw), limits=(FROM_HERE_ALONE,))
             add_session(tx, made)
         return made

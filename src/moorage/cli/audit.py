@@ -88,7 +88,7 @@ def audit(
 
 def _line(entry: Entry) -> str:
     event = json.loads(entry.event)
-    who = entry.principal.rpartition(":")[2]
+    who = ":".join(entry.principal.split(":")[4:])
     where = (entry.resource or "").rpartition(":")[2] or "-"
     result = entry.error or "ok"
     client = event["sourceIPAddress"]

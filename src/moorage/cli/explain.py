@@ -17,6 +17,7 @@ from moorage.core.audit import Entry, Wanted
 from moorage.core.errors import Refused, StorageFull
 from moorage.core.explanations import Explanation, Question, Sight
 
+_action = re.compile(r"[a-z0-9-]+:[A-Za-z0-9]+")
 _denial = re.compile(r"User: (\S+) is not authorized to perform: (\S+) on resource: (\S+)")
 
 
@@ -65,7 +66,14 @@ def explain(
 
     asked_before = last_denial or request is not None
     if asked_before == bool(principal or action) or (not asked_before and not (principal and action)):
-        raise click.UsageError("Give --principal and --action, or --last-denial, or --request.")
+        raise click.UsageError(
+            "Give --principal and --action, or --last-denial, or --request; they do not go together."
+        )
+    if action and not _action.fullmatch(action):
+        raise click.BadParameter(f"{action} is no action: it begins with a service, as ecr:BatchGetImage does")
+    if resource != "*" and not resource.startswith("arn:"):
+        raise click.BadParameter(f"{resource} is no ARN")
+    said = ""
     settings = server_settings(gathered(config, options))
     refuse_other_users(settings.data, "explain")
     try:
@@ -77,12 +85,25 @@ def explain(
                 if found is None:
                     raise click.ClickException("No such denial is on record.")
                 question = _question(found[1])
+                said = _said(found[1])
             else:
                 question = Question(principal or "", action or "", resource, region, context)
             explained = store.explanations.explain(question, datetime.now(UTC))
     except (InvalidSettings, StorageFull, Refused) as error:
         raise click.ClickException(str(error)) from None
+    if said and not as_json:
+        click.echo(f"Said when it was denied: {printable(said)}\n")
     click.echo(json.dumps(_object(explained), indent=2) if as_json else _text(explained))
+    if said and explained.decision.allowed:
+        click.echo(
+            "Now it would be allowed, as far as the record tells: a policy was changed since, or a condition asked for something "
+            "of the request that is not on record.",
+            err=True,
+        )
+
+
+def _said(entry: Entry) -> str:
+    return str(json.loads(entry.event).get("errorMessage", ""))
 
 
 def _question(entry: Entry) -> Question:
@@ -113,10 +134,10 @@ def _text(found: Explanation) -> str:
     if found.nearly:
         lines += ["", "Statements that one element keeps from it:"]
         lines += [f"  {_sight(sight)}: {_failing(sight.failing[0])}" for sight in found.nearly]
-    if found.remedy:
-        lines += ["", "What would change it:", f"  {found.remedy}"]
-    if found.statement:
-        lines.append(f"  {found.statement}")
+    if found.remedies:
+        lines += ["", "What would change it:"]
+    for remedy in found.remedies:
+        lines += [f"  {remedy.text}", *([f"  {remedy.statement}"] if remedy.statement else [])]
     return "\n".join(map(printable, lines))
 
 
@@ -145,6 +166,8 @@ def _object(found: Explanation) -> dict[str, Any]:
         "policies": [{"kind": source.kind, "name": source.name} for source in found.sources],
         "matched": [seen(sight) for sight in found.matched],
         "nearly": [seen(sight) for sight in found.nearly],
-        "remedy": found.remedy,
-        "statement": json.loads(found.statement) if found.statement else None,
+        "remedies": [
+            {"text": one.text, "statement": json.loads(one.statement) if one.statement else None}
+            for one in found.remedies
+        ],
     }

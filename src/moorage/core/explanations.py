@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from moorage.core.access import AccessRequest, Decision, Policies, decide
-from moorage.core.policies import Policy, merged
+from moorage.core.policies import Policy, merged, parse_policy, parse_resource_policy
 from moorage.core.principals import Named
 from moorage.core.statements import Statement
 
@@ -60,13 +60,19 @@ class Sight:
     failing: tuple[str, ...]
 
 
+class Remedy(NamedTuple):
+    """What would have to be done, in words, and the statement to add, as JSON; empty where adding does not help."""
+
+    text: str
+    statement: str
+
+
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """A decision and what it was made from.
 
     ``matched`` are the statements that are about the request, ``nearly`` those that one element keeps from it.
-    ``remedy`` says in words what would allow a request that is denied, and ``statement`` is what would have to be added, as
-    JSON, where adding helps; both are empty where it is allowed.
+    ``remedies`` are what would allow a request that is denied, all of them together; there are none where it is allowed.
     """
 
     request: AccessRequest
@@ -74,24 +80,23 @@ class Explanation:
     sources: tuple[Source, ...]
     matched: tuple[Sight, ...]
     nearly: tuple[Sight, ...]
-    remedy: str
-    statement: str
+    remedies: tuple[Remedy, ...]
 
 
 def explain(request: AccessRequest, sources: Sequence[Source], *, trusted: bool = False) -> Explanation:
     """Decide by policies as ``decide`` does, and tell why."""
-    decision = decide(request, policies_of(sources), trusted=trusted)
+    policies = policies_of(sources)
+    decision = decide(request, policies, trusted=trusted)
     sights = [sight for source in sources for sight in _sights(request, source)]
     matched = tuple(sight for sight in sights if not sight.failing)
-    remedy, statement = ("", "") if decision.allowed else _remedy(request, decision, matched)
+    remedies = () if decision.allowed else _remedies(request, policies, matched, trusted=trusted)
     return Explanation(
         request,
         decision,
         tuple(sources),
         matched,
         tuple(sight for sight in sights if len(sight.failing) == 1),
-        remedy,
-        statement,
+        remedies,
     )
 
 
@@ -123,19 +128,57 @@ def _failing(request: AccessRequest, statement: Statement) -> tuple[str, ...]:
     return tuple(failing)
 
 
-def _remedy(request: AccessRequest, decision: Decision, matched: Sequence[Sight]) -> tuple[str, str]:
+def _remedies(
+    request: AccessRequest, policies: Policies, matched: Sequence[Sight], *, trusted: bool
+) -> tuple[Remedy, ...]:
+    """Return what would have to be done, one after the other, until the request is allowed."""
     denials = [sight for sight in matched if sight.effect == "Deny"]
     if denials:
         named = ", ".join(f"statement {one.statement} of {one.source.name}" for one in denials)
-        return f"Nothing can be added against a Deny: change or remove {named}.", ""
-    missing = next(kind for kind in Kind if f"no {kind} allows" in decision.because)
-    statement: Mapping[str, Any] = {"Effect": "Allow", "Action": request.action, "Resource": request.resource}
+        return (Remedy(f"Nothing can be added against a Deny: change or remove {named}.", ""),)
+    found: list[Remedy] = []
+    # Each kind of policy may be missing, and none is any more once it has the statement.
+    for _ in Kind:
+        decision = decide(request, policies, trusted=trusted)
+        if decision.allowed:
+            break
+        missing = next(kind for kind in Kind if f"no {kind} allows" in decision.because)
+        found.append(_remedy(request, missing))
+        policies = _with(policies, missing, found[-1].statement)
+    return tuple(found)
+
+
+def _remedy(request: AccessRequest, missing: Kind) -> Remedy:
+    statement: Mapping[str, Any] = {
+        "Effect": "Allow",
+        "Action": request.action,
+        "Resource": request.resource if request.resource.startswith("arn:") else "*",
+    }
     if missing is Kind.RESOURCE:
         statement = {"Effect": "Allow", "Principal": {"AWS": request.caller.arn}, "Action": request.action}
-        return f"Add a statement to the policy of {request.resource}.", json.dumps(statement)
+    whose = request.caller.role or request.caller.arn
     where = {
-        Kind.IDENTITY: f"a policy of {request.caller.role or request.caller.arn}",
-        Kind.BOUNDARY: f"the permissions boundary of {request.caller.role or request.caller.arn}",
+        Kind.IDENTITY: f"a policy of {whose}",
+        Kind.BOUNDARY: f"the permissions boundary of {whose}",
         Kind.SESSION: "a policy that is given when the session is asked for",
+        Kind.RESOURCE: _policy_of_resource(request.resource),
     }
-    return f"Add a statement to {where[missing]}.", json.dumps(statement)
+    return Remedy(f"Add a statement to {where[missing]}.", json.dumps(statement))
+
+
+def _policy_of_resource(resource: str) -> str:
+    if ":role/" in resource:
+        return f"the trust policy of {resource}"
+    return (
+        f"the policy of {resource}" if ":repository/" in resource and "*" not in resource else "the registry's policy"
+    )
+
+
+def _with(policies: Policies, kind: Kind, statement: str) -> Policies:
+    document = f'{{"Version": "2012-10-17", "Statement": {statement}}}'
+    if kind is Kind.RESOURCE:
+        return replace(policies, resource=(*policies.resource, parse_resource_policy(document)))
+    added = parse_policy(document)
+    if kind is Kind.IDENTITY:
+        return replace(policies, identity=(*policies.identity, added))
+    return replace(policies, boundary=added) if kind is Kind.BOUNDARY else replace(policies, session=(added,))

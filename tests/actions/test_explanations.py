@@ -1,0 +1,113 @@
+"""What is explained is what the guard decides."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from moorage.actions.accounts import Accounts
+from moorage.actions.explanations import Explanations
+from moorage.actions.sessions import Wish
+from moorage.core.calls import Call
+from moorage.core.errors import NoSuchEntity
+from moorage.core.explanations import Explanation, Question
+from moorage.core.identities import Role
+from moorage.core.names import RepositoryName, Tag
+from tests.actions.desk import Desk, call_of, policy, refusal
+from tests.contracts.rows import AT, HERE, THEIRS
+
+APP = HERE.repository_arn("team/app")
+PULL = "ecr:BatchGetImage"
+
+
+def explained(desk: Desk, call: Call, action: str = PULL, resource: str = APP, **given: str) -> Explanation:
+    question = Question(
+        call.caller.arn, action, resource, HERE.region, given or call.context, call.caller.access_key_id, HERE.account
+    )
+    return Explanations(desk.database).explain(question, AT)
+
+
+@pytest.fixture
+def app(desk: Desk) -> RepositoryName:
+    name = desk.repository()
+    desk.push(name, "one", "v1")
+    desk.repositories.tag(desk.admin, name, {"stage": "test"})
+    return name
+
+
+def may_pull(desk: Desk, call: Call, name: RepositoryName) -> bool:
+    return refusal(lambda: desk.images.pull(call, name, Tag("v1"))) is None
+
+
+def statement(effect: str, principal: Any, action: str = PULL, **more: Any) -> str:
+    one = {"Effect": effect, "Principal": principal, "Action": action, **more}
+    return json.dumps({"Version": "2012-10-17", "Statement": one})
+
+
+def become(desk: Desk, trust: str, *actions: str, name: str = "ci", **wish: Any) -> Call:
+    role = desk.identities.roles.create(desk.admin, name, trust)
+    if actions:
+        desk.identities.put_inline(desk.admin, name, "some", policy(actions), Role)
+    session, _ = desk.sessions.assume(desk.admin, role.arn, Wish(name="one", **wish))
+    return replace(desk.admin, caller=session.caller)
+
+
+TRUST = statement("Allow", {"AWS": HERE.account}, "sts:AssumeRole")
+
+
+def test_it_says_of_everybody_what_the_guard_decides(desk: Desk, app: RepositoryName) -> None:
+    key = desk.identities.bootstrap(THEIRS.account, AT, keep=lambda _: None)
+    assert key
+    callers = [
+        desk.admin,
+        desk.someone(),
+        desk.someone(PULL),
+        desk.someone(PULL, Condition={"StringEquals": {"aws:ResourceTag/stage": "test"}}),
+        desk.someone(PULL, Condition={"StringEquals": {"aws:ResourceTag/stage": "prod"}}),
+        call_of(key),
+        become(desk, TRUST, PULL),
+        become(desk, TRUST, PULL, name="limited", policy=policy(["iam:*"])),
+        replace(desk.admin, caller=Accounts(desk.database).root(HERE.account, AT, 3600).caller),
+    ]
+    for text in (
+        None,
+        statement("Allow", {"AWS": THEIRS.account}),
+        statement("Allow", "*"),
+        statement("Deny", "*"),
+        statement("Deny", "*", Condition={"StringEquals": {"aws:PrincipalAccount": THEIRS.account}}),
+    ):
+        if text:
+            desk.policies.set(desk.admin, app, text, force=True)
+        for call in callers:
+            assert explained(desk, call).decision.allowed is may_pull(desk, call, app), (text, call.caller.arn)
+
+
+def test_a_role_is_explained_by_its_trust_policy(desk: Desk) -> None:
+    wanted = {"StringEquals": {"sts:ExternalId": "ours"}}
+    trust = statement("Allow", {"AWS": HERE.account}, "sts:AssumeRole", Condition=wanted)
+    role = desk.identities.roles.create(desk.admin, "ci", trust)
+
+    refused = explained(desk, desk.admin, "sts:AssumeRole", role.arn)
+    assert not refused.decision.allowed
+    assert [sight.failing for sight in refused.nearly] == [("StringEquals sts:ExternalId",)]
+    assert explained(desk, desk.admin, "sts:AssumeRole", role.arn, **{"sts:externalid": "ours"}).decision.allowed
+    assert not explained(desk, desk.admin, "sts:AssumeRole", f"{role.arn}2").decision.allowed
+
+
+def test_root_is_told_that_it_can_mend_a_policy_that_keeps_everybody_out(desk: Desk, app: RepositoryName) -> None:
+    desk.policies.set(desk.admin, app, statement("Deny", "*", "ecr:*"), force=True)
+    root = replace(desk.admin, caller=Accounts(desk.database).root(HERE.account, AT, 3600).caller)
+
+    assert explained(desk, root, "ecr:DeleteRepositoryPolicy").decision.allowed
+    assert not explained(desk, desk.admin, "ecr:DeleteRepositoryPolicy").decision.allowed
+
+
+def test_who_is_not_there_or_not_let_in_is_said(desk: Desk) -> None:
+    for arn in ("ada", f"arn:aws:iam::{HERE.account}:user/ada", f"arn:aws:iam::{THEIRS.account}:root"):
+        nobody = replace(desk.admin, caller=replace(desk.admin.caller, arn=arn))
+        with pytest.raises(NoSuchEntity):
+            explained(desk, nobody)
+    Accounts(desk.database).switch(HERE.account, disabled=True)
+    with pytest.raises(NoSuchEntity, match="disabled"):
+        explained(desk, desk.admin)
