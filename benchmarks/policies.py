@@ -5,7 +5,6 @@
 The quickest round of several counts, for what else the machine does only adds to it.
 """
 
-import gc
 import json
 import shutil
 import sqlite3
@@ -88,9 +87,8 @@ class Figure:
         return f"{self.what:<72} {self.figure:10.2f} {self.unit:<3} {self.goal}"
 
 
-def seconds(call: Callable[[], object], *, times: int = 1_000, rounds: int = 15) -> float:
-    """Return what one call takes in the quickest round."""
-    gc.collect()
+def seconds(call: Callable[[], object], *, times: int = 25, rounds: int = 600) -> float:
+    """Return what one call takes in the quickest round; rounds are so short that a busy machine leaves some of them alone."""
     spent = []
     for _ in range(rounds):
         began = time.perf_counter()
@@ -178,7 +176,7 @@ def among_many(folder: Path) -> Iterator[Figure]:
     for what, guard_of in (("remembered", _same), ("read anew", _new)):
         few, many = (guarded(desk, guard_of(desk)) for desk in (small, large))
         # In turns, so that what else the machine does is shared.
-        pairs = [(seconds(few, times=50, rounds=1), seconds(many, times=50, rounds=1)) for _ in range(20)]
+        pairs = [(seconds(few, times=3, rounds=1), seconds(many, times=3, rounds=1)) for _ in range(300)]
         took = [min(one) for one in zip(*pairs, strict=True)]
         yield Figure(f"a decision with its look-ups, {what}", took[0] * 1e6, "us", "")
         where = f"the same among {MANY:,} users and {MANY:,} repositories"

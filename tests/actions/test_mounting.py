@@ -55,7 +55,7 @@ def test_a_mount_needs_the_right_to_read_the_source(desk: Desk, app: RepositoryN
     pusher = desk.someone("ecr:*", resource=mine)
     assert not desk.uploads.mount(pusher, app, LAYER, source)
 
-    reader = desk.someone("ecr:GetDownloadUrlForLayer", "ecr:InitiateLayerUpload")
+    reader = desk.someone("ecr:GetDownloadUrlForLayer", "ecr:InitiateLayerUpload", "ecr:CompleteLayerUpload")
     assert desk.uploads.mount(reader, app, LAYER, source)
 
 
@@ -99,7 +99,7 @@ def test_without_a_source_a_layer_is_only_found_where_the_caller_may_pull(desk: 
     # The same layer in a repository that this caller may pull from.
     desk.push(desk.repository("shared"), "one", "v1")
     own, shared = HERE.repository_arn(app), HERE.repository_arn("shared")
-    reader = desk.someone("ecr:InitiateLayerUpload", "ecr:GetDownloadUrlForLayer", Resource=[own, shared])
+    reader = desk.someone("ecr:InitiateLayerUpload", "ecr:CompleteLayerUpload", "ecr:GetDownloadUrlForLayer", Resource=[own, shared])
     assert desk.uploads.mount(reader, app, LAYER, None)
 
 

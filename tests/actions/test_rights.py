@@ -73,6 +73,7 @@ WITHOUT_A_RIGHT = {
     "Usage.of": "whoever runs the server asks for it, on the machine itself",
     "Usage.write": "the server's own: what its guard has decided",
     "UsageNotes.note": "follows a decision",
+    "UsageNotes.put_back": "the server's own: what its guard has decided",
     "UsageNotes.take": "the server's own: what its guard has decided",
     "Accounts.all": "whoever runs the server asks for it, on the machine itself; no door may import it",
     "Accounts.create": "whoever runs the server asks for it, on the machine itself; no door may import it",

@@ -175,7 +175,7 @@ def test_the_resources_are_the_repositories_that_a_call_names(parameters: Any, a
         ("BatchGetImage", MISSING, False, True),
         ("BatchGetImage", DENIED, True, True),
         ("BatchGetImage", CredentialsInvalid(), True, True),
-        ("GetAuthorizationToken", None, False, True),
+        ("GetAuthorizationToken", None, True, True),
         ("AssumeRole", None, True, True),
         ("GetSessionToken", None, True, True),
     ],
