@@ -99,7 +99,9 @@ def test_without_a_source_a_layer_is_only_found_where_the_caller_may_pull(desk: 
     # The same layer in a repository that this caller may pull from.
     desk.push(desk.repository("shared"), "one", "v1")
     own, shared = HERE.repository_arn(app), HERE.repository_arn("shared")
-    reader = desk.someone("ecr:InitiateLayerUpload", "ecr:CompleteLayerUpload", "ecr:GetDownloadUrlForLayer", Resource=[own, shared])
+    reader = desk.someone(
+        "ecr:InitiateLayerUpload", "ecr:CompleteLayerUpload", "ecr:GetDownloadUrlForLayer", Resource=[own, shared]
+    )
     assert desk.uploads.mount(reader, app, LAYER, None)
 
 

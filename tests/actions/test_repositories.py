@@ -339,7 +339,7 @@ def test_conditions_see_the_name_of_an_account_setting(desk: Desk) -> None:
 
     desk.repositories.put_setting(someone, "BLOB_MOUNTING", "ENABLED")
     with pytest.raises(AccessDenied):
-        desk.repositories.put_setting(someone, "REGISTRY_POLICY_SCOPE", "V1")
+        desk.repositories.put_setting(someone, "REGISTRY_POLICY_SCOPE", "V2")
 
 
 def test_rights_that_are_taken_away_are_gone_at_the_next_call(desk: Desk, app: RepositoryName) -> None:

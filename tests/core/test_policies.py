@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moorage.core.errors import MalformedPolicy
+from moorage.core.errors import InvalidParameter, MalformedPolicy
 from moorage.core.policies import MAX_IDENTITY_POLICY, MAX_RESOURCE_POLICY, parse_policy, parse_resource_policy
+from moorage.core.resource_policies import read
 
 ALLOW = {"Effect": "Allow", "Action": "ecr:*", "Resource": "*"}
 VENDOR = "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
@@ -150,9 +151,10 @@ def test_the_policy_of_a_repository_is_refused_without_good_principals(statement
         parse_resource_policy(document(statement))
 
 
-def test_the_policy_of_a_repository_may_have_10240_characters() -> None:
+def test_the_policy_of_a_repository_may_have_10240_characters_when_it_is_given_and_more_when_it_is_kept() -> None:
     text = document({**ALLOW, "Principal": "*"})
 
-    parse_resource_policy(text.ljust(MAX_RESOURCE_POLICY))
-    with pytest.raises(MalformedPolicy):
-        parse_resource_policy(text.ljust(MAX_RESOURCE_POLICY + 1))
+    read(text.ljust(MAX_RESOURCE_POLICY), "repository")
+    with pytest.raises(InvalidParameter):
+        read(text.ljust(MAX_RESOURCE_POLICY + 1), "repository")
+    parse_resource_policy(text.ljust(MAX_RESOURCE_POLICY + 1))
