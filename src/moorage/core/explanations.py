@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from moorage.core.access import AccessRequest, Decision, Policies, decide
+from moorage.core.errors import MalformedPolicy
 from moorage.core.policies import Policy, merged, parse_policy, parse_resource_policy
 from moorage.core.principals import Named
 from moorage.core.statements import Statement
@@ -144,7 +145,11 @@ def _remedies(
             break
         missing = next(kind for kind in Kind if f"no {kind} allows" in decision.because)
         found.append(_remedy(request, missing))
-        policies = _with(policies, missing, found[-1].statement)
+        try:
+            policies = _with(policies, missing, found[-1].statement)
+        except MalformedPolicy:
+            # A caller that is made up, as in a simulation, is nobody whom a policy could name.
+            break
     return tuple(found)
 
 
