@@ -273,8 +273,9 @@ def test_the_real_command_prints_lines_that_a_shell_takes(own_server: Server, tm
     fake.chmod(0o755)
     words = ["sh", "-euc", 'eval "$("$0" accounts create --data "$1" --alias team-b)"', moorage(), str(own_server.data)]
 
-    ran = run(words, env=plain_environment(PATH=f"{tmp_path}:/usr/bin:/bin"))
+    ran = run(words, env=plain_environment(HOME=str(tmp_path), PATH=f"{tmp_path}:/usr/bin:/bin"))
 
     assert [line.split()[:3] for line in ran.stdout.splitlines()] == [
-        ["configure", "set", name] for name in ("aws_access_key_id", "aws_secret_access_key", "region", "endpoint_url")
+        ["configure", "set", name] for name in ("region", "endpoint_url")
     ]
+    assert "[moorage-team-b]" in (tmp_path / ".aws" / "credentials").read_text()

@@ -118,7 +118,8 @@ class Place:
             database.row_factory = sqlite3.Row
             named = (row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'"))
             tables = [name for name in named if name not in TOLD]
-            rows = {table: _rows(database, table) for table in tables}
+            # How far their rows are counted is a row of SQLite's own, by the name of the table.
+            rows = {table: [row for row in _rows(database, table) if row[0] not in TOLD] for table in tables}
             acknowledged = dict(database.execute("SELECT id, size FROM uploads").fetchall())
         sizes = {path.name: path.stat().st_size for path in self.server.data.glob("blobs/*/*")}
         # Bytes of an open upload that were never acknowledged are nobody's, and the next writer's first act is to drop them.
