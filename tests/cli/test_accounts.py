@@ -76,6 +76,9 @@ def test_a_key_is_printed_once_as_a_profile_and_is_nowhere_else(own_server: Serv
     result = accounts(own_server, "create", "--account", NOBODY)
 
     home = tmp_path / "home"
+    (home / ".aws").mkdir(parents=True)
+    old = "[moorage-999999999999]\naws_access_key_id = OLD\n[other]\naws_access_key_id = AKIAOTHER\n"
+    (home / ".aws" / "credentials").write_text(old)
     run(
         ["sh", "-c", result.stdout],
         env=plain_environment(HOME=str(home), PATH=f"{CACHE / 'awscli' / 'bin'}:{os.environ['PATH']}"),
@@ -83,6 +86,7 @@ def test_a_key_is_printed_once_as_a_profile_and_is_nowhere_else(own_server: Serv
     assert (home / ".aws" / "credentials").stat().st_mode & 0o77 == 0
     read = configparser.ConfigParser()
     read.read([home / ".aws" / "credentials"])
+    assert dict(read["other"]) == {"aws_access_key_id": "AKIAOTHER"}
     entries = dict(read["moorage-999999999999"])
     read.read([home / ".aws" / "config"])
     entries |= read["profile moorage-999999999999"]

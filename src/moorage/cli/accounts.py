@@ -241,9 +241,11 @@ def _show(settings: Settings, key: AccessKey, alias: str | None, *, as_json: boo
     )
     # By a built-in of the shell: the arguments of a program can be read by everybody on the machine.
     lines = [f"[{profile}]", f"aws_access_key_id = {key.id}", f"aws_secret_access_key = {key.secret}"]
-    click.echo('mkdir -p "$HOME/.aws"')
+    here, until_next = rf"/^\[{profile}\]$/", r"/^\[/"
+    without = f"{here},{until_next}{{ {here}d; {until_next}!d; }}"
     click.echo(
-        f'(umask 077; printf "%s\\n" {shlex.join(lines)} >> "${{AWS_SHARED_CREDENTIALS_FILE:-$HOME/.aws/credentials}}")'
+        '(umask 077; mkdir -p "$HOME/.aws"; file="${AWS_SHARED_CREDENTIALS_FILE:-$HOME/.aws/credentials}"; touch "$file"; '
+        f'{{ sed {shlex.quote(without)} "$file"; printf "%s\\n" {shlex.join(lines)}; }} > "$file.new"; mv "$file.new" "$file")'
     )
     url = settings.endpoint.read_text() if settings.endpoint.exists() else settings.url
     for name, value in (("region", REGION), ("endpoint_url", url)):
