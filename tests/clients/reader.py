@@ -40,8 +40,6 @@ def make_reader(folder: Path, server: Server, docker: DockerEngine) -> Reader:
     path = f"{CACHE / 'awscli' / 'bin'}:/usr/bin:{os.environ['PATH']}"
     known = {name: value for name, value in aws_environment(server).items() if name not in SET_BY_MOORAGE}
     own = {
-        # The AWS CLI keeps the credentials of roles at home, by the role's ARN, whoever's server issued them.
-        "HOME": str(folder),
         "AWS_CONFIG_FILE": str(folder / "aws-config"),
         "AWS_SHARED_CREDENTIALS_FILE": str(folder / "aws-credentials"),
     }

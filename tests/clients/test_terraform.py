@@ -122,11 +122,11 @@ def test_terraforms_aws_ecr_registry_policy(own_ecr: Any) -> None:
 
 
 def test_terraforms_aws_ecr_account_setting(own_ecr: Any) -> None:
-    own_ecr.put_account_setting(name="REGISTRY_POLICY_SCOPE", value="V1")
-    assert own_ecr.get_account_setting(name="REGISTRY_POLICY_SCOPE")["value"] == "V1"
+    own_ecr.put_account_setting(name="BLOB_MOUNTING", value="ENABLED")
+    assert own_ecr.get_account_setting(name="BLOB_MOUNTING")["value"] == "ENABLED"
 
-    own_ecr.put_account_setting(name="REGISTRY_POLICY_SCOPE", value="V2")
-    assert own_ecr.get_account_setting(name="REGISTRY_POLICY_SCOPE")["value"] == "V2"
+    own_ecr.put_account_setting(name="BLOB_MOUNTING", value="DISABLED")
+    assert own_ecr.get_account_setting(name="BLOB_MOUNTING")["value"] == "DISABLED"
 
 
 @pytest.mark.parametrize("given", [{}, {"registryIds": [ACCOUNT]}], ids=["of one's own", "of a registry"])

@@ -42,7 +42,7 @@ def test_a_push_is_told_as_ecr_tells_it_and_a_pull_is_not(own_server: Server) ->
     registry.must(200, "GET", f"/v2/{APP}/manifests/v1")
 
     pushed = ["InitiateLayerUpload", "CompleteLayerUpload"] * 2
-    assert [event["eventName"] for event in shown(own_server)] == ["CreateRepository", *pushed, "PutImage"]
+    assert [event["eventName"] for event in shown(own_server)] == ["CreateRepository", "GetAuthorizationToken", *pushed, "PutImage"]
     assert shown(own_server) == lines(own_server)
 
 
@@ -156,7 +156,7 @@ def test_a_log_that_cannot_be_written_is_counted_and_keeps_nobody_from_their_ans
     log.write_text("a file in its place")
     sign_in(own_server).must(202, "POST", f"/v2/{APP}/blobs/uploads/")
 
-    assert b"moorage_audit_failures_total 1.0" in outside(own_server).must(200, "GET", "/metrics").body
+    assert b"moorage_audit_failures_total 2.0" in outside(own_server).must(200, "GET", "/metrics").body
     assert "InitiateLayerUpload could not be recorded" in own_server.log.read_text()
 
 

@@ -1,4 +1,4 @@
-"""``moorage serve`` on a tether: it ends when its standard input does, and takes its folder along.
+"""``moorage serve`` on a tether: it ends when its standard input does, and takes its folder, which it makes, along.
 
 ``python -m moorage.cli.tethered FOLDER [OPTION]...``; the options are those of ``serve``.
 """
@@ -19,6 +19,8 @@ def tethered(folder: Path, options: list[str]) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     threading.Thread(target=_hold, daemon=True, name="tether").start()
     try:
+        folder.mkdir(mode=0o700)
+        os.chdir(folder)
         main(["serve", *options])
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,6 +1,7 @@
 """A server for the length of a block: on a free port of the loopback, in a folder that goes with it."""
 
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -88,11 +89,13 @@ class ThrowAway:
 
     def _start(self, stack: ExitStack) -> None:
         self._port = stack.enter_context(reserved_port()).getsockname()[1]
-        folder = Path(tempfile.mkdtemp(prefix="moorage-run-"))
+        # The server makes it, once it would take it along: were it made here, a kill in between would leave it.
+        folder = Path(tempfile.gettempdir()) / f"moorage-run-{secrets.token_hex(8)}"
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         self._data = folder / "data"
         # Appending: the server goes on at the end, whoever else writes.
-        self._log = stack.enter_context((self._log_path or folder / "moorage.log").open("ab+"))
+        log = self._log_path.open("ab+") if self._log_path else tempfile.TemporaryFile("ab+")  # noqa: SIM115 - entered in the next line
+        self._log = stack.enter_context(log)
         stack.callback(self._keep_last_words)
         where = ["--data", str(self._data), "--listen", f"127.0.0.1:{self._port}", "--account", self.account]
         self._process = subprocess.Popen(  # noqa: S603 - this interpreter, and our own module
@@ -100,7 +103,6 @@ class ThrowAway:
             stdin=subprocess.PIPE,
             stdout=self._log,
             stderr=subprocess.STDOUT,
-            cwd=folder,
             env={name: value for name, value in os.environ.items() if not name.startswith("MOORAGE_")},
             # A terminal's Ctrl-C is for the command; the server outlives it.
             start_new_session=True,
