@@ -40,6 +40,12 @@ def trusted(box: Box) -> dict[str, str]:
     return found
 
 
+def trusted_before(box: Box) -> dict[str, str]:
+    """As ``trusted``, after the system's own tool has made its folder, which somebody may have put a file into by hand."""
+    must(box, "update-ca-certificates")
+    return trusted(box)
+
+
 @dataclass(frozen=True)
 class Keys:
     """An administrator's access key, with which the AWS CLI is run in any box."""

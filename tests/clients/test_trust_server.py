@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.machines import ACCOUNT, API, REGISTRY, Keys, must, serve_in, trust, trusted
+from tests.clients.machines import ACCOUNT, API, REGISTRY, Keys, must, serve_in, trust, trusted, trusted_before
 from tests.clients.tools import program
 from tests.engines.box import Box
 from tests.engines.cable import cable
@@ -69,7 +69,7 @@ def trusting(machines: Machines, data: Path) -> Iterator[str]:
 
 def test_another_machine_trusts_the_server_uses_it_by_name_and_forgets_it_again(machines: Machines) -> None:
     other, data = machines.other, machines.other.folder / "for-crane"
-    before = trusted(other)
+    before = trusted_before(other)
     layer = other.folder / "layer.tar"
     must(other, "tar", "--create", "--file", str(layer), "--directory", "/etc", "hostname")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.machines import REGISTRY, must, trusted
+from tests.clients.machines import REGISTRY, must, trusted, trusted_before
 from tests.clients.reader import Step, blocks, run_lines
 from tests.engines.box import Box
 from tests.engines.clients import NOWHERE
@@ -110,7 +110,7 @@ def test_the_walk_through_runs_letter_for_letter_for_an_ordinary_user(version: s
         assert wrong == [], "\n".join([*(f"{step.line}\n{step.output}" for step in wrong), tail(box.log)])
         return ran
 
-    before = trusted(box)
+    before = trusted_before(box)
     first, during, last = lines(version, build)
     typed(first)
     words = re.search(r"^    (moorage serve .*)$", PAGE.read_text(), re.MULTILINE)

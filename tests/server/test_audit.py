@@ -42,7 +42,12 @@ def test_a_push_is_told_as_ecr_tells_it_and_a_pull_is_not(own_server: Server) ->
     registry.must(200, "GET", f"/v2/{APP}/manifests/v1")
 
     pushed = ["InitiateLayerUpload", "CompleteLayerUpload"] * 2
-    assert [event["eventName"] for event in shown(own_server)] == ["CreateRepository", "GetAuthorizationToken", *pushed, "PutImage"]
+    assert [event["eventName"] for event in shown(own_server)] == [
+        "CreateRepository",
+        "GetAuthorizationToken",
+        *pushed,
+        "PutImage",
+    ]
     assert shown(own_server) == lines(own_server)
 
 
