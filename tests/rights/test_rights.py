@@ -288,9 +288,9 @@ class Heard:
 
     asked: list[AccessRequest] = field(default_factory=list)
 
-    def __call__(self, request: AccessRequest, policies: Policies) -> Decision:
+    def __call__(self, request: AccessRequest, policies: Policies, *, trusted: bool = False) -> Decision:
         self.asked.append(request)
-        return decide(request, policies)
+        return decide(request, policies, trusted=trusted)
 
     def needs(self) -> list[tuple[str, str]]:
         """Return the actions and resources, each once, in the order in which they were asked for."""
