@@ -3,25 +3,25 @@ from datetime import timedelta
 
 import pytest
 
-from moorage.core import tokens
 from moorage.core.errors import AccessDenied, CredentialsInvalid, TokenExpired, TokenInvalid
 from moorage.core.names import Region, Registry
 from tests.actions.desk import SECRET, Desk
 from tests.contracts.rows import AT, HERE
+from tests.tokens import read
 
 
 def test_a_token_is_its_callers_for_twelve_hours_in_its_region(desk: Desk) -> None:
     password, expires = desk.tokens.issue(desk.admin)
-    read = tokens.read(SECRET, password, HERE.region, AT + timedelta(hours=12) - timedelta(seconds=1))
+    held = read(SECRET, password, HERE.region, AT + timedelta(hours=12) - timedelta(seconds=1))
 
-    assert read == (desk.admin.caller, HERE.region)
+    assert held == (desk.admin.caller, HERE.region)
     assert expires == AT + timedelta(hours=12)
     with pytest.raises(TokenExpired):
-        tokens.read(SECRET, password, HERE.region, expires)
+        read(SECRET, password, HERE.region, expires)
     with pytest.raises(TokenInvalid):
-        tokens.read(SECRET, password, Region("us-west-2"), AT)
+        read(SECRET, password, Region("us-west-2"), AT)
     with pytest.raises(TokenInvalid):
-        tokens.read(b"another installation's", password, HERE.region, AT)
+        read(b"another installation's", password, HERE.region, AT)
 
 
 def test_a_token_needs_a_right_that_no_repository_gives(desk: Desk) -> None:
@@ -46,4 +46,4 @@ def test_a_token_is_of_the_region_that_was_asked(desk: Desk) -> None:
     west = Registry(HERE.account, Region("us-west-2"))
     password, _ = desk.tokens.issue(replace(desk.admin, registry=west))
 
-    assert tokens.read(SECRET, password, None, AT)[1] == "us-west-2"
+    assert read(SECRET, password, None, AT)[1] == "us-west-2"

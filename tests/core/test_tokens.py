@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from moorage.core.calls import Caller
 from moorage.core.errors import TokenExpired, TokenInvalid
 from moorage.core.names import AccountId, Region
-from moorage.core.tokens import issue, read
+from moorage.core.tokens import issue
+from tests.tokens import read
 
 SECRET = b"a secret of the installation...."
 AT = datetime(2026, 3, 4, 5, 6, 7, 890123, UTC)

@@ -96,13 +96,6 @@ def verify(secret: bytes, password: str) -> Token:
     return Token(caller, region, _moment(claims.expires_ms))
 
 
-def read(secret: bytes, password: str, region: Region | None, at: datetime) -> tuple[Caller, Region]:
-    """Return who holds a token and the region it was issued in; raises as ``verify`` and ``Token.admit`` do."""
-    token = verify(secret, password)
-    token.admit(region, at)
-    return token.caller, token.region
-
-
 def _verified(secret: bytes, password: str) -> _Claims:
     if len(password) > _MAX_PASSWORD:
         raise TokenInvalid
