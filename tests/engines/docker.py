@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from tests.engines.programs import CACHE, Missing, found, plain_environment, run, tail, wait_until
+from tests.engines.programs import CACHE, Missing, children_of, found, plain_environment, run, tail, wait_until
 
 START_SECONDS = 30
 STOP_SECONDS = 3  # enough for it to unmount its layers; a container that ignores SIGTERM would make it wait for 10
@@ -131,7 +131,7 @@ class DockerEngine:
         if process is None:
             return
         # dockerd is process 1 of its namespace: with it goes everything in there. Asked first, so that it unmounts its layers.
-        children = _children(process.pid)
+        children = children_of(process.pid)
         for child in children:
             with suppress(ProcessLookupError):
                 os.kill(child, signal.SIGTERM)
@@ -147,11 +147,6 @@ class DockerEngine:
 
     def _alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
-
-
-def _children(pid: int) -> list[int]:
-    path = Path(f"/proc/{pid}/task/{pid}/children")
-    return [int(child) for child in path.read_text().split()] if path.exists() else []
 
 
 class Moby(DockerEngine):

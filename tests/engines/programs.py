@@ -78,6 +78,12 @@ def wait_until(
     return True
 
 
+def children_of(pid: int) -> list[int]:
+    """Return the processes that its first thread started and that are there, oldest first."""
+    path = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(child) for child in path.read_text().split()] if path.exists() else []
+
+
 def tail(path: Path, lines: int = 60) -> str:
     """Return the last lines of a log, or nothing when there is none."""
     if not path.exists():

@@ -88,7 +88,7 @@ def test_calls_of_several_processes_are_each_one_line_and_one_row(start_server: 
 
     with ThreadPoolExecutor(8) as pool:
         ids = list(pool.map(ask, range(200)))
-        # Beside the server, and beside the thread of it that does the same.
+        # Beside the server, and beside the process of it that does the same.
         while_it_runs = shown(server)
     server.stop()
 

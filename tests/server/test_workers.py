@@ -1,5 +1,7 @@
 """Several processes on one data folder are one server."""
 
+import os
+import signal
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +11,7 @@ from prometheus_client.mmap_dict import MmapedDict
 
 from tests.clients.people import admin, client, make_person
 from tests.clients.registry import Registry, digest_of
+from tests.engines.programs import children_of, wait_until
 from tests.engines.server import Server
 from tests.server.serving import APP, Figures, eventually, make_repository, sign_in
 
@@ -123,3 +126,24 @@ def test_a_server_of_two_processes_stops_and_leaves_nothing_behind(pair: Server,
     assert pair.stop() == 0
 
     assert list(counters.iterdir()) == []
+
+
+def test_the_process_that_forks_workers_has_no_other_work(pair: Server) -> None:
+    # A worker that is forked while another thread holds a lock, of SQLite's or of an import, would wait for it for ever.
+    def files(pid: int) -> set[Path]:
+        return {path.readlink() for path in Path(f"/proc/{pid}/fd").iterdir()}
+
+    upkeep, *workers = children_of(pair.pid)
+    store = pair.data / "moorage.db"
+    assert wait_until(lambda: store in files(upkeep), seconds=20)
+    assert len(workers) == 2
+    assert not any(pair.data in file.parents for file in files(pair.pid))
+
+
+def test_a_server_does_not_go_on_without_its_upkeep(pair: Server) -> None:
+    os.kill(children_of(pair.pid)[0], signal.SIGKILL)
+
+    assert wait_until(
+        lambda: os.waitid(os.P_PID, pair.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None, seconds=20
+    )
+    assert pair.stop() == 1

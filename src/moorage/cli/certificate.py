@@ -71,29 +71,42 @@ class ServedCertificate:
             return error.errno
 
 
-def keep_fresh(served: ServedCertificate, authority: AuthorityFolder) -> None:
-    """Renew the authority's own certificate before it ends, and have this process's workers replaced for a changed one; never returns.
+class Freshness:
+    """Renews the authority's own certificate before it ends, has this process's workers replaced for a changed one, and tells, once, of the end of what is not renewed."""
 
-    The end of what is not renewed is told, once.
-    """
-    said = ""
-    warned: set[str] = set()
-    while True:
-        warning = _warning(served, authority)
-        if warning and warning not in warned:
-            warned.add(warning)
+    def __init__(self, served: ServedCertificate, authority: AuthorityFolder) -> None:
+        self._served = served
+        self._authority = authority
+        self._said = ""
+        self._warned: set[str] = set()
+
+    def keep(self) -> None:
+        """Look now and then; never returns. Between two looks this does nothing at all, so that workers may be forked."""
+        while True:
+            time.sleep(LOOK_SECONDS)
+            self._look()
+
+    def warn(self) -> None:
+        """Tell of an end that is near, where that was not told."""
+        warning = _warning(self._served, self._authority)
+        if warning and warning not in self._warned:
+            self._warned.add(warning)
             _log.warning("%s", warning)
-        time.sleep(LOOK_SECONDS)
+
+    def _look(self) -> None:
+        served, authority, changed = self._served, self._authority, False
         try:
             if served.source == authority.server and authority.renew(datetime.now(UTC)):
                 _log.info("the certificate was renewed")
-            if served.refresh():
-                os.kill(os.getpid(), signal.SIGHUP)
+            changed = served.refresh()
         except Exception as error:  # noqa: BLE001 - whatever it is, the next look may find it mended
             why = f"the certificate in {served.source} cannot be used, so the one before stays: {error}"
-            if why != said:
+            if why != self._said:
                 _log.warning("%s", why)
-            said = why
+            self._said = why
+        self.warn()
+        if changed:
+            os.kill(os.getpid(), signal.SIGHUP)
 
 
 def _warning(served: ServedCertificate, authority: AuthorityFolder) -> str | None:

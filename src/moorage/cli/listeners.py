@@ -1,13 +1,12 @@
-"""The listeners of one server: plain HTTP in this process, TLS in one beside it, each with its workers.
+"""The listeners of one server: plain HTTP in the main process, TLS in one beside it, each with its workers.
 
-Granian has one address and one certificate for each of its main processes. The one for TLS ends with this one, is told when
-its certificate has changed, and then replaces its workers without dropping a request.
+Granian has one address and one certificate for each of its main processes. The one for TLS is told when its certificate has
+changed, and then replaces its workers without dropping a request. Both fork their workers, so no other thread of theirs may
+be at work meanwhile: a lock that it held would stay locked in the worker for ever.
 """
 
 import logging
 import logging.config
-import multiprocessing
-import os
 import signal
 import sys
 import tempfile
@@ -17,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from granian.constants import Interfaces, SSLProtocols
 from granian.http import HTTP1Settings
@@ -140,50 +139,17 @@ class _Flag(threading.Event):
         return True
 
 
-class Beside:
-    """The process that listens with TLS; leaving the block ends it."""
-
-    def __init__(self, listener: Listener, tls: Tls) -> None:
-        self._process = multiprocessing.get_context("spawn").Process(
-            target=_serve_tls, args=(listener, tls), name="tls"
-        )
-        self._stopping = False
-        self.failed = False
-
-    def __enter__(self) -> Self:
-        self._process.start()
-        threading.Thread(target=self._watch, daemon=True, name="tls").start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-        self._process.join(STOP_SECONDS + 5)
-        if self._process.is_alive():
-            self._process.kill()
-
-    def stop(self) -> None:
-        """Tell it to end, and do not wait; may be called by the handler of a signal."""
-        self._stopping = True
-        self._process.terminate()
-
-    def _watch(self) -> None:
-        self._process.join()
-        if not self._stopping:
-            # Half a server would look like a whole one. A terminal's Ctrl-C may have ended the other half well.
-            self.failed = self._process.exitcode != 0
-            os.kill(os.getpid(), signal.SIGTERM)
-
-
 def _built(settings: Settings) -> App:
     """Build the application in a worker."""
     end_with_parent()
     return build(settings)
 
 
-def _serve_tls(listener: Listener, tls: Tls) -> None:
+def serve_tls(listener: Listener, tls: Tls) -> None:
+    """Be the process that listens with TLS, until SIGTERM."""
     # cryptography takes a moment to import, and only this process needs it.
     from moorage.adapters.authority import AuthorityFolder  # noqa: PLC0415 - see above
-    from moorage.cli.certificate import ServedCertificate, keep_fresh  # noqa: PLC0415 - see above
+    from moorage.cli.certificate import Freshness, ServedCertificate  # noqa: PLC0415 - see above
     from moorage.config.certificates import Unusable  # noqa: PLC0415 - see above
 
     end_with_parent()
@@ -199,5 +165,7 @@ def _serve_tls(listener: Listener, tls: Tls) -> None:
             _log.error("%s", why)
             sys.exit(1)
         authority = AuthorityFolder(listener.settings.authority)
-        threading.Thread(target=keep_fresh, args=(served, authority), daemon=True, name="certificate").start()
+        freshness = Freshness(served, authority)
+        freshness.warn()
+        threading.Thread(target=freshness.keep, daemon=True, name="certificate").start()
         listener.serve(tls, certificate=served.file)

@@ -6,6 +6,7 @@ import os
 import resource
 import shlex
 import shutil
+import signal
 import socket
 import tempfile
 from contextlib import suppress
@@ -49,8 +50,7 @@ def _open_all_files() -> None:
 
 def _run(settings: Settings) -> int:
     # Imported after the environment of the metrics is set.
-    from moorage.cli.audit import Indexer  # noqa: PLC0415 - see above
-    from moorage.cli.collect import Collector  # noqa: PLC0415 - see above
+    from moorage.cli.beside import Beside  # noqa: PLC0415 - see above
     from moorage.cli.endpoint import Endpoint  # noqa: PLC0415 - see above
     from moorage.cli.logs import logging_config  # noqa: PLC0415 - see above
     from moorage.cli.upkeep import refuse_other_users  # noqa: PLC0415 - see above
@@ -78,25 +78,39 @@ def _run(settings: Settings) -> int:
         )
     log_config = logging_config(json_logs=settings.json_logs, log_requests=settings.log_requests)
     logging.config.dictConfig(log_config)
+    # A process of its own, not threads of this one, which forks workers (see listeners).
+    with Beside("upkeep", "fork", _keep, settings) as upkeep:
+        status = _listen(settings, log_config)
+    return 1 if upkeep.failed else status
+
+
+def _keep(settings: Settings) -> None:
+    """Be the process that collects what is unused and follows the audit log, until SIGTERM."""
+    from moorage.cli.audit import Indexer  # noqa: PLC0415 - see above
+    from moorage.cli.collect import Collector  # noqa: PLC0415 - see above
+    from moorage.cli.parents import end_with_parent  # noqa: PLC0415 - see above
+
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal tells every process; the main one stops this one last
+    end_with_parent()
     collector, indexer = Collector(settings), Indexer(settings)
     collector.start()
     indexer.start()
-    try:
-        return _listen(settings, log_config)
-    finally:
-        collector.stop()
-        indexer.stop()
+    signal.sigwait({signal.SIGTERM})
+    collector.stop()
+    indexer.stop()
 
 
 def _listen(settings: Settings, log_config: dict[str, Any]) -> int:
-    from moorage.cli.listeners import Beside, Listener  # noqa: PLC0415 - see above
+    from moorage.cli.beside import Beside  # noqa: PLC0415 - see above
+    from moorage.cli.listeners import Listener, serve_tls  # noqa: PLC0415 - see above
 
     listener = Listener(settings, log_config)
     if settings.tls is None:
         click.echo(f"Moorage on {settings.url}, data in {settings.data}", err=True)
         listener.serve(settings)
         return 0
-    with Beside(listener, settings.tls) as beside:
+    with Beside("tls", "spawn", serve_tls, listener, settings.tls) as beside:
         secure = f"https on {settings.tls.host}:{settings.tls.port}"
         click.echo(f"Moorage on {settings.url} and by {secure}, data in {settings.data}", err=True)
         listener.serve(settings, on_stop=beside.stop)
