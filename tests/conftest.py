@@ -1,5 +1,6 @@
 """Fixtures that any test may ask for by name: real engines, started once per session and stopped by pid."""
 
+import signal
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -12,6 +13,9 @@ from tests.engines.programs import Missing, tail
 from tests.engines.server import Server
 
 Engine = TypeVar("Engine")
+
+# A shell that runs the tests in the background has their interrupts ignored, and with them those of all that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

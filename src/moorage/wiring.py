@@ -103,7 +103,7 @@ def build(settings: Settings) -> App:
     notes, writing = _usage(database)
     guard = Guard(note=notes.note)
     identities = Identities(database, guard)
-    # A look-up on the loop never waits for one in a thread: each kind has a connection of its own.
+    # Those of the loop (pulls) have a connection of their own, so that they do not wait for threads' (uploads, AWS).
     hot, beside = SqlHotReads(database), SqlHotReads(database)
     repositories = Repositories(database, beside, guard, settings.quotas)
     images = Images(database, hot, guard, settings.quotas)
