@@ -40,9 +40,10 @@ from moorage.core.names import AccountId, UploadId
 from moorage.core.trust import AUTHORITY_FILE
 from moorage.web.app import App
 from moorage.web.audit import Recorder
-from moorage.web.aws import ecr_policies, iam, sts
+from moorage.web.aws import ecr_policies, iam, own, sts
 from moorage.web.aws.door import AwsDoor, Handler, code_of
 from moorage.web.aws.ecr import Ecr
+from moorage.web.aws.model import OWN
 from moorage.web.http import Room
 from moorage.web.metrics import Metrics
 from moorage.web.oci.blobs import Blobs
@@ -120,7 +121,7 @@ def build(settings: Settings) -> App:
         names=settings.names,
         secret=secret,
     )
-    services = _services(ecr, ResourcePolicies(database, guard), identities, Sessions(database, guard))
+    services = _services(ecr, database, guard, identities)
     throttle = Throttle() if settings.throttle else None
     metrics, log = Metrics(), AuditLog(settings.audit)
     audit = Recorder(log.append, code_of, metrics.count_unrecorded, reads=settings.audit_reads)
@@ -166,13 +167,12 @@ def _usage(database: SqlDatabase) -> tuple[UsageNotes, Every]:
     return notes, Every(USAGE_SECONDS, "usage", lambda: usage.write(notes)).start()
 
 
-def _services(
-    ecr: Ecr, policies: ResourcePolicies, identities: Identities, sessions: Sessions
-) -> dict[str, dict[str, Handler]]:
+def _services(ecr: Ecr, database: SqlDatabase, guard: Guard, identities: Identities) -> dict[str, dict[str, Handler]]:
     return {
-        "ecr": ecr.operations() | ecr_policies.operations(policies),
+        "ecr": ecr.operations() | ecr_policies.operations(ResourcePolicies(database, guard)),
         "iam": iam.operations(identities),
-        "sts": sts.operations(identities, sessions),
+        "sts": sts.operations(identities, Sessions(database, guard)),
+        OWN: own.operations(Explanations(database, guard)),
     }
 
 
@@ -196,7 +196,7 @@ def upkeep(settings: Settings, rest: Callable[[], bool] = lambda: False) -> Iter
             Inspection(database, blobs),
             AuditTrail(database, AuditFiles(settings.audit)),
             Usage(database),
-            Explanations(database),
+            Explanations(database, Guard()),
         )
 
 

@@ -10,7 +10,7 @@ from moorage.actions.accounts import Accounts
 from moorage.actions.explanations import Explanations
 from moorage.actions.sessions import Wish
 from moorage.core.calls import Call
-from moorage.core.errors import NoSuchEntity
+from moorage.core.errors import AccessDenied, InvalidParameter, NoSuchEntity
 from moorage.core.explanations import Explanation, Question
 from moorage.core.identities import Role
 from moorage.core.names import RepositoryName, Tag
@@ -25,7 +25,7 @@ def explained(desk: Desk, call: Call, action: str = PULL, resource: str = APP, *
     question = Question(
         call.caller.arn, action, resource, HERE.region, given or call.context, call.caller.access_key_id, HERE.account
     )
-    return Explanations(desk.database).explain(question, AT)
+    return Explanations(desk.database, desk.guard).explain(question, AT)
 
 
 @pytest.fixture
@@ -111,3 +111,21 @@ def test_who_is_not_there_or_not_let_in_is_said(desk: Desk) -> None:
     Accounts(desk.database).switch(HERE.account, disabled=True)
     with pytest.raises(NoSuchEntity, match="disabled"):
         explained(desk, desk.admin)
+
+
+def test_who_may_ask_within_an_account_is_told_of_it_alone(desk: Desk, app: RepositoryName) -> None:
+    explanations = Explanations(desk.database, desk.guard)
+    ada = desk.someone(PULL)
+
+    def ask(by: Call, principal: str, resource: str = APP) -> Explanation:
+        return explanations.asked(by, Question(principal, PULL, resource, HERE.region, {}))
+
+    only_ada = desk.someone("moorage:Explain", resource=ada.caller.arn)
+    assert ask(desk.admin, ada.caller.arn).decision.allowed
+    assert ask(only_ada, ada.caller.arn).decision.allowed
+    with pytest.raises(AccessDenied, match=rf"moorage:Explain on resource: {desk.admin.caller.arn}"):
+        ask(only_ada, desk.admin.caller.arn)
+    with pytest.raises(NoSuchEntity, match="There is no principal"):
+        ask(desk.admin, f"arn:aws:iam::{THEIRS.account}:user/admin")
+    with pytest.raises(InvalidParameter, match="of the caller's account"):
+        ask(desk.admin, ada.caller.arn, THEIRS.repository_arn("team/app"))

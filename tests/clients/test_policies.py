@@ -24,6 +24,7 @@ def test_two_accounts_three_users_and_a_role_get_what_the_page_says(reader: Read
             '"imageDigest"',
         )
     )
+    assert '"allowed":false' in printed[explained:granted]  # the same, asked over the network
     assert pushed < explained < granted < stopped < role
     assert "Deny by statement 1 of the policy of repository team/app" in printed
     assert printed.count("is not authorized to perform: ecr:DescribeImages") == 1

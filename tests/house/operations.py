@@ -3,9 +3,9 @@
 from typing import Any, cast
 
 from moorage.core.operations import PATHS
-from moorage.web.aws import ecr_policies, iam, sts
+from moorage.web.aws import ecr_policies, iam, own, sts
 from moorage.web.aws.ecr import Ecr
-from moorage.web.aws.model import service
+from moorage.web.aws.model import OWN, service
 from moorage.web.aws.refused import REFUSED
 from moorage.web.oci.door import OciDoor
 
@@ -27,6 +27,7 @@ def answered() -> dict[str, set[str]]:
         "ecr": {*ecr.operations(), *ecr_policies.operations(NOTHING)},
         "iam": set(iam.operations(NOTHING)),
         "sts": set(sts.operations(NOTHING, NOTHING)),
+        OWN: set(own.operations(NOTHING)),
     }
 
 
@@ -47,6 +48,7 @@ def table() -> str:
         listed = ", ".join(sorted(handled[each]))
         missing = len(service(each).operations - handled[each])
         lines += ["", f"**{title}**: {listed}. The other {missing} operations are not there yet."]
+    lines += ["", f"**Moorage's own**: {', '.join(sorted(handled[OWN]))}."]
     lines += ["", "**Registry**", "", "| path | methods |", "|---|---|"]
     for kind, path in PATHS.items():
         lines.append(f"| `{path}` | {', '.join(sorted(method for each, method in methods if each == kind))} |")

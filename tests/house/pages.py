@@ -19,6 +19,7 @@ PARTS: dict[str, tuple[Path, Callable[[], str]]] = {
     "actions of ecr": (ACTIONS, lambda: actions.operations("ecr")),
     "actions of the registry": (ACTIONS, actions.routes),
     "actions of sts": (ACTIONS, lambda: actions.operations("sts")),
+    "actions of moorage": (ACTIONS, lambda: actions.operations("moorage")),
     "actions of iam": (ACTIONS, actions.of_iam),
     "settings": (ROOT / "docs" / "settings.md", settings.table),
 }

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from moorage.core import operations
 from moorage.core.managed_policies import managed_policy
-from moorage.core.operations import ECR, IAM, LEVELS, ROUTES, SERVICES, STS, Level, Resource
+from moorage.core.operations import ECR, IAM, LEVELS, OWN, ROUTES, SERVICES, STS, Level, Resource
 from moorage.core.rates import RATES
 from moorage.web.aws.model import service
 from tests.actions.test_rights import ALL as ASKED
@@ -57,7 +57,7 @@ def test_a_route_is_an_operation_of_ecr_and_asks_first_for_what_that_asks() -> N
 
 
 def test_every_right_has_a_level_and_is_asked_for_by_something() -> None:
-    tables: list[tuple[operations.Right, ...]] = [*ECR.values(), *STS.values()]
+    tables: list[tuple[operations.Right, ...]] = [*ECR.values(), *STS.values(), *OWN.values()]
     tables += [use.rights for use in ROUTES.values()]
     asked = {right.action for rights in tables for right in rights}
 

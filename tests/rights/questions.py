@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from moorage.core.operations import ECR, ROUTES, STS, Resource, Right
+from moorage.core.operations import ECR, OWN, ROUTES, STS, Resource, Right
 from moorage.web.aws.model import service
 from tests.clients.registry import OCI_MANIFEST, digest_of
 from tests.engines.server import ACCOUNT
@@ -16,6 +16,7 @@ Ask = Callable[[Scene, Who, str], Said]
 
 DIGEST, MORE = digest_of(LAYER), b"a layer that is not there yet"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/ci"
+ADMIN = f"arn:aws:iam::{ACCOUNT}:user/admin"
 NEVER = "0" * 64
 OPEN = json.dumps(
     {
@@ -48,6 +49,7 @@ class Question:
             Resource.EVERY: arn_of("*"),
             Resource.ANY: "*",
             Resource.ROLE: ROLE,
+            Resource.PRINCIPAL: ADMIN,
         }
         return [(right.action, resources[right.resource]) for right in self.rights]
 
@@ -75,6 +77,13 @@ def _sts(operation: str, *which: int, said: str = "", **fields: str) -> Question
 
     rights = tuple(right for number, right in enumerate(STS[operation]) if number in (which or (0,)))
     return Question(f"{operation}{said}", rights, ask, "sts", goes_abroad="RoleArn" in fields)
+
+
+def _own(operation: str, **given: Any) -> Question:
+    def ask(scene: Scene, who: Who, _name: str) -> Said:
+        return scene.json(who, "moorage", operation, given)
+
+    return Question(operation, OWN[operation], ask, "ecr", goes_abroad=False)
 
 
 def _v2(kind: str, method: str, path: str, *which: int, said: str = "", body: bytes = b"", media: str = "") -> Question:
@@ -133,6 +142,7 @@ QUESTIONS: tuple[Question, ...] = (
     _sts("GetAccessKeyInfo", AccessKeyId="AKIAIOSFODNN7EXAMPLE"),
     _sts("GetCallerIdentity"),
     _sts("GetSessionToken"),
+    _own("Explain", principal=ADMIN, action="iam:GetUser"),
     _v2("base", "GET", "/v2/"),
     _v2("base", "HEAD", "/v2/"),
     _v2("catalog", "GET", "/v2/_catalog"),

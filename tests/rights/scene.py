@@ -155,9 +155,12 @@ class Scene:
     # --- asking -------------------------------------------------------------------------------------------------------------
 
     def ecr(self, who: Who, operation: str, document: Any) -> Said:
-        target = f"{service('ecr').target_prefix}.{operation}"
+        return self.json(who, "ecr", operation, document)
+
+    def json(self, who: Who, name: str, operation: str, document: Any) -> Said:
+        target = f"{service(name).target_prefix}.{operation}"
         headers = {"content-type": "application/x-amz-json-1.1", "x-amz-target": target}
-        answer = self._signed(who, "ecr", headers, json.dumps(document).encode())
+        answer = self._signed(who, name, headers, json.dumps(document).encode())
         said = {} if answer.status == 200 else json.loads(answer.body)
         return Said(answer.status, said.get("__type", ""), said.get("message", ""), answer)
 

@@ -12,7 +12,7 @@ from moorage.actions import access
 from moorage.core.access import AccessRequest, Decision, Policies, decide
 from moorage.core.managed_policies import managed_policy
 from moorage.core.names import AccountId
-from moorage.core.operations import ASSUME_ROLE, ECR, ROUTES, SET_SOURCE_IDENTITY, STS, TAG_SESSION, Resource
+from moorage.core.operations import ASSUME_ROLE, ECR, OWN, ROUTES, SET_SOURCE_IDENTITY, STS, TAG_SESSION, Resource
 from tests.engines.server import ACCOUNT
 from tests.rights.questions import QUESTIONS, Question
 from tests.rights.scene import ABSENT, APP, EVERYTHING, THERE, Said, Scene, Who, policy
@@ -132,7 +132,7 @@ CIRCUMSTANCES: dict[str, Circumstance] = {
     "permission in another region": Circumstance(lambda s: s.someone("elsewhere", ELSEWHERE), NO_IDENTITY),
     "read only": Circumstance(lambda s: s.someone("reader", READ_ONLY), NO_IDENTITY, may=_read_only()),
     "an explicit deny": Circumstance(
-        lambda s: s.someone("denied", EVERYTHING, policy(["ecr:*", "sts:*"], "Deny")),
+        lambda s: s.someone("denied", EVERYTHING, policy(["ecr:*", "sts:*", "moorage:*"], "Deny")),
         "with an explicit deny in an identity-based policy",
     ),
     "a permissions boundary": Circumstance(
@@ -346,10 +346,11 @@ def test_every_operation_route_and_right_of_the_table_is_asked_for_by_a_question
     asked = {question.name.partition(" ")[0] for question in QUESTIONS if question.door != "v2"}
     used = {(question.door, right) for question in QUESTIONS for right in question.rights}
 
-    assert asked == set(ECR) | set(STS)
+    assert asked == set(ECR) | set(STS) | set(OWN)
     assert {" ".join(question.name.split()[:2]) for question in QUESTIONS if question.door == "v2"} == {
         f"{method} {kind}" for kind, method in ROUTES
     }
-    assert {right for door, right in used if door == "ecr"} == {right for rights in ECR.values() for right in rights}
+    of_json = [*ECR.values(), *OWN.values()]
+    assert {right for door, right in used if door == "ecr"} == {right for rights in of_json for right in rights}
     assert {right for door, right in used if door == "sts"} == {right for rights in STS.values() for right in rights}
     assert {right for door, right in used if door == "v2"} == {r for use in ROUTES.values() for r in use.rights}

@@ -1,8 +1,9 @@
-"""Why a request is allowed or denied, for whoever runs the machine."""
+"""Why a request is allowed or denied, for whoever runs the machine, and for who may ask within an account."""
 
 import re
 from datetime import datetime
 
+from moorage.actions.access import Guard
 from moorage.actions.rights import (
     NO_CONTEXT,
     Context,
@@ -15,12 +16,13 @@ from moorage.actions.rights import (
     read_subject,
 )
 from moorage.core.access import AccessRequest
-from moorage.core.calls import Caller
-from moorage.core.errors import NoSuchEntity
-from moorage.core.explanations import Explanation, Kind, Question, Source, explain
+from moorage.core.audit import Entry, Wanted
+from moorage.core.calls import Call, Caller
+from moorage.core.errors import InvalidParameter, NoSuchEntity
+from moorage.core.explanations import Explanation, Kind, Question, Source, explain, question_of
 from moorage.core.identities import Role, User
 from moorage.core.names import AccountId, Region, Registry, parse_repository
-from moorage.core.operations import ASSUME_ROLE, GET_AUTHORIZATION_TOKEN, SET_SOURCE_IDENTITY, TAG_SESSION
+from moorage.core.operations import ASSUME_ROLE, EXPLAIN, GET_AUTHORIZATION_TOKEN, SET_SOURCE_IDENTITY, TAG_SESSION
 from moorage.ports import Database, Transaction
 
 _principal = re.compile(
@@ -37,8 +39,47 @@ OF_TRUST = (ASSUME_ROLE, TAG_SESSION, SET_SOURCE_IDENTITY)
 class Explanations:
     """Explains decisions by the policies as they are now."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, guard: Guard) -> None:
         self._database = database
+        self._guard = guard
+
+    def asked(self, call: Call, question: Question) -> Explanation:
+        """As ``explain``, for a caller who may do ``moorage:Explain`` to the principal, of whose account both that and the resource are.
+
+        Raises NoSuchEntity, InvalidParameter for a resource of another account.
+        """
+        with self._database.read() as tx:
+            self._guard.allow(tx, call, EXPLAIN, question.principal)
+            found = _principal.fullmatch(question.principal)
+            if found and found[1] != call.caller.account:
+                raise NoSuchEntity(f"There is no principal {question.principal} in account {call.caller.account}.")
+            if _registry(question, call.caller.account).account != call.caller.account:
+                raise InvalidParameter(
+                    "resource", "must be of the caller's account: of others whoever runs the machine may ask"
+                )
+        return self.explain(question, call.at)
+
+    def asked_denied(self, call: Call, request_id: str | None) -> tuple[Explanation, str]:
+        """As ``denied``, of the caller's account: what the call with that id was denied, or what was denied last."""
+        found = self._denial(Wanted(account=call.caller.account, request_id=request_id, denied=True))
+        if found is None:
+            with self._database.read() as tx:
+                self._guard.allow(tx, call, EXPLAIN, "*")
+            raise NoSuchEntity("No such denial is on record.")
+        question, said = question_of(found)
+        return self.asked(call, question), said
+
+    def denied(self, wanted: Wanted, at: datetime) -> tuple[Explanation, str]:
+        """Explain the newest denial that is wanted, as ``explain`` does, and return what was said then; raises NoSuchEntity."""
+        found = self._denial(wanted)
+        if found is None:
+            raise NoSuchEntity("No such denial is on record.")
+        question, said = question_of(found)
+        return self.explain(question, at), said
+
+    def _denial(self, wanted: Wanted) -> Entry | None:
+        with self._database.read() as tx:
+            return next((entry for _, entry in tx.audit.page(wanted, None, 1)), None)
 
     def explain(self, question: Question, at: datetime) -> Explanation:
         """Return what the guard would decide now, and why; raises NoSuchEntity for a principal that is not there or not let in.
@@ -47,7 +88,7 @@ class Explanations:
         """
         with self._database.read() as tx:
             subject = _subject(tx, question)
-            registry = _registry(question, subject)
+            registry = _registry(question, subject.names.account)
             there, tags = _resource(tx, registry, question)
         if mends(subject.names, registry.account, question.action):
             there = []
@@ -86,12 +127,13 @@ def _subject(tx: Transaction, question: Question) -> Subject:
     return read_subject(tx, caller, role, None)
 
 
-def _registry(question: Question, subject: Subject) -> Registry:
+def _registry(question: Question, otherwise: str) -> Registry:
+    """Return whose policies decide too: of the resource's account, the registry's that was asked, or that one."""
     found = _repository_arn.fullmatch(question.resource)
     if found:
         return Registry(AccountId(found[2]), Region(found[1]))
     parts = question.resource.split(":")
-    account = parts[4] if len(parts) > 4 and parts[4] else question.account or subject.names.account  # noqa: PLR2004 - the fifth part of an ARN
+    account = parts[4] if len(parts) > 4 and parts[4] else question.account or otherwise  # noqa: PLR2004 - the fifth part of an ARN
     return Registry(AccountId(account), Region(question.region))
 
 

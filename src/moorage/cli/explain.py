@@ -4,7 +4,6 @@ import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -13,12 +12,11 @@ from moorage.cli.options import gathered, server_settings, setting_options
 from moorage.cli.tables import printable
 from moorage.cli.upkeep import refuse_other_users
 from moorage.config import InvalidSettings
-from moorage.core.audit import Entry, Wanted
+from moorage.core.audit import Wanted
 from moorage.core.errors import Refused, StorageFull
-from moorage.core.explanations import Explanation, Question, Sight
+from moorage.core.explanations import Explanation, Question, Sight, document
 
 _action = re.compile(r"[a-z0-9-]+:[A-Za-z0-9]+")
-_denial = re.compile(r"User: (\S+) is not authorized to perform: (\S+) on resource: (\S+)")
 
 
 def _pair(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
@@ -80,43 +78,21 @@ def explain(
         with upkeep(settings) as store:
             if asked_before:
                 store.audit.catch_up()
-                wanted = Wanted(request_id=request, denied=True)
-                found = next(iter(store.audit.entries(wanted, None, 1)), None)
-                if found is None:
-                    raise click.ClickException("No such denial is on record.")
-                question = _question(found[1])
-                said = _said(found[1])
+                explained, said = store.explanations.denied(Wanted(request_id=request, denied=True), datetime.now(UTC))
             else:
                 question = Question(principal or "", action or "", resource, region, context)
-            explained = store.explanations.explain(question, datetime.now(UTC))
+                explained = store.explanations.explain(question, datetime.now(UTC))
     except (InvalidSettings, StorageFull, Refused) as error:
         raise click.ClickException(str(error)) from None
     if said and not as_json:
         click.echo(f"Said when it was denied: {printable(said)}\n")
-    click.echo(json.dumps(_object(explained), indent=2) if as_json else _text(explained))
+    click.echo(json.dumps(document(explained), indent=2) if as_json else _text(explained))
     if said and explained.decision.allowed:
         click.echo(
             "Now it would be allowed, as far as the record tells: a policy was changed since, or a condition asked for something "
             "of the request that is not on record.",
             err=True,
         )
-
-
-def _said(entry: Entry) -> str:
-    return str(json.loads(entry.event).get("errorMessage", ""))
-
-
-def _question(entry: Entry) -> Question:
-    """Return what was asked when something was denied."""
-    event = json.loads(entry.event)
-    said = _denial.search(event.get("errorMessage", ""))
-    if not said:
-        raise click.ClickException(f"{entry.name} was refused by no policy: {event.get('errorMessage') or entry.error}")
-    given = {"aws:sourceip": event["sourceIPAddress"], "aws:useragent": event.get("userAgent") or ""}
-    who, action, resource = said.groups()
-    known = {key: value for key, value in given.items() if value}
-    key = event["userIdentity"].get("accessKeyId") or ""
-    return Question(who, action, resource, entry.region, known, key, entry.account)
 
 
 def _text(found: Explanation) -> str:
@@ -148,26 +124,3 @@ def _failing(element: str) -> str:
 
 def _sight(sight: Sight) -> str:
     return f"{sight.effect} by statement {sight.statement} of {sight.source.name}"
-
-
-def _object(found: Explanation) -> dict[str, Any]:
-    def seen(sight: Sight) -> dict[str, Any]:
-        named = {"policy": sight.source.name, "kind": sight.source.kind, "statement": sight.statement}
-        return {**named, "effect": sight.effect, "failing": list(sight.failing)}
-
-    request = found.request
-    return {
-        "allowed": found.decision.allowed,
-        "because": found.decision.because,
-        "principal": request.caller.arn,
-        "action": request.action,
-        "resource": request.resource,
-        "context": dict(request.context),
-        "policies": [{"kind": source.kind, "name": source.name} for source in found.sources],
-        "matched": [seen(sight) for sight in found.matched],
-        "nearly": [seen(sight) for sight in found.nearly],
-        "remedies": [
-            {"text": one.text, "statement": json.loads(one.statement) if one.statement else None}
-            for one in found.remedies
-        ],
-    }

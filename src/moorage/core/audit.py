@@ -31,7 +31,18 @@ MOST_LINE = 100 * 1024
 DENIALS = ("AccessDenied", "AccessDeniedException", "InvalidClientTokenId", "UnrecognizedClientException")
 """The codes that a denial has, in either protocol of the AWS API."""
 
-_READS = ("BatchCheck", "BatchGet", "Decode", "Describe", "Get", "List", "Simulate", "Validate", "AssumeRole")
+_READS = (
+    "BatchCheck",
+    "BatchGet",
+    "Decode",
+    "Describe",
+    "Explain",
+    "Get",
+    "List",
+    "Simulate",
+    "Validate",
+    "AssumeRole",
+)
 _CREDENTIALS = ("AssumeRole", "GetAuthorizationToken", "GetFederationToken", "GetSessionToken")
 
 _secret = re.compile(r"password|secret|privatekey|assertion|authenticationcode|(?<!next)token", re.IGNORECASE)

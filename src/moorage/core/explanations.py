@@ -1,13 +1,15 @@
 """Why a request is allowed or denied, and what would change that: the evaluator's decision, taken apart."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 from moorage.core.access import AccessRequest, Decision, Policies, decide
-from moorage.core.errors import MalformedPolicy
+from moorage.core.audit import Entry
+from moorage.core.errors import MalformedPolicy, NoSuchEntity
 from moorage.core.policies import Policy, merged, parse_policy, parse_resource_policy
 from moorage.core.principals import Named
 from moorage.core.statements import Statement
@@ -99,6 +101,48 @@ def explain(request: AccessRequest, sources: Sequence[Source], *, trusted: bool 
         tuple(sight for sight in sights if len(sight.failing) == 1),
         remedies,
     )
+
+
+_denial = re.compile(r"User: (\S+) is not authorized to perform: (\S+) on resource: (\S+)")
+
+
+def question_of(entry: Entry) -> tuple[Question, str]:
+    """Return what was asked when something was denied, and what was said; raises NoSuchEntity where no policy refused it."""
+    event = json.loads(entry.event)
+    said = str(event.get("errorMessage", ""))
+    found = _denial.search(said)
+    if not found:
+        raise NoSuchEntity(f"{entry.name} was refused by no policy: {said or entry.error}")
+    given = {"aws:sourceip": event["sourceIPAddress"], "aws:useragent": event.get("userAgent") or ""}
+    known = {key: value for key, value in given.items() if value}
+    key = event["userIdentity"].get("accessKeyId") or ""
+    who, action, resource = found.groups()
+    return Question(who, action, resource, entry.region, known, key, entry.account), said
+
+
+def document(found: Explanation) -> dict[str, Any]:
+    """Return an explanation as a program reads it."""
+
+    def seen(sight: Sight) -> dict[str, Any]:
+        named = {"policy": sight.source.name, "kind": str(sight.source.kind), "statement": sight.statement}
+        return {**named, "effect": sight.effect, "failing": list(sight.failing)}
+
+    request = found.request
+    return {
+        "allowed": found.decision.allowed,
+        "because": found.decision.because,
+        "principal": request.caller.arn,
+        "action": request.action,
+        "resource": request.resource,
+        "context": dict(request.context),
+        "policies": [{"kind": str(source.kind), "name": source.name} for source in found.sources],
+        "matched": [seen(sight) for sight in found.matched],
+        "nearly": [seen(sight) for sight in found.nearly],
+        "remedies": [
+            {"text": one.text, "statement": json.loads(one.statement) if one.statement else None}
+            for one in found.remedies
+        ],
+    }
 
 
 def policies_of(sources: Sequence[Source]) -> Policies:

@@ -51,6 +51,8 @@ GET_SESSION_TOKEN: Final = "sts:GetSessionToken"  # noqa: S105 - the same
 SET_SOURCE_IDENTITY: Final = "sts:SetSourceIdentity"
 TAG_SESSION: Final = "sts:TagSession"
 
+EXPLAIN: Final = "moorage:Explain"
+
 
 class Level(StrEnum):
     """What kind of thing a right lets one do."""
@@ -76,6 +78,7 @@ _LEVELS = {
         DECODE_AUTHORIZATION_MESSAGE,
         DESCRIBE_REGISTRY,
         DESCRIBE_REPOSITORIES,
+        EXPLAIN,
         GET_ACCESS_KEY_INFO,
         GET_ACCOUNT_SETTING,
         GET_AUTHORIZATION_TOKEN,
@@ -121,6 +124,7 @@ class Resource(StrEnum):
     GROUP = "group"
     POLICY = "managed policy"
     DEVICE = "device of MFA"
+    PRINCIPAL = "principal that is asked about"
 
 
 REQUEST_TAG, TAG_KEYS = "aws:RequestTag/${TagKey}", "aws:TagKeys"
@@ -214,6 +218,9 @@ STS: Mapping[str, tuple[Right, ...]] = MappingProxyType(
 )
 """Those of STS. Whoever has a good key may know whose it is."""
 
+OWN: Mapping[str, tuple[Right, ...]] = MappingProxyType({"Explain": (Right(EXPLAIN, Resource.PRINCIPAL),)})
+"""Those of Moorage's own service, which AWS has not."""
+
 IAM: Mapping[Resource, tuple[str, ...]] = MappingProxyType(
     {
         kind: tuple(names.split())
@@ -254,7 +261,7 @@ IAM: Mapping[Resource, tuple[str, ...]] = MappingProxyType(
 )
 """The operations of IAM that are answered, by what they are about: each asks for the action of its own name."""
 
-SERVICES: Mapping[str, Mapping[str, tuple[Right, ...]]] = MappingProxyType({"ecr": ECR, "sts": STS})
+SERVICES: Mapping[str, Mapping[str, tuple[Right, ...]]] = MappingProxyType({"ecr": ECR, "sts": STS, "moorage": OWN})
 
 
 # --- routes ---------------------------------------------------------------------------------------------------------------

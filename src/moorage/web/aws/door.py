@@ -23,7 +23,7 @@ from moorage.web.audit import Recorder
 from moorage.web.aws import json11, query, sigv4
 from moorage.web.aws.check import common_words, compile_check, ecr_words
 from moorage.web.aws.errors import AWS_ERRORS, INTERNAL, Malformed, NotPosted, UnknownOperation
-from moorage.web.aws.model import Operation, Service, service
+from moorage.web.aws.model import OWN, Operation, Service, service
 from moorage.web.aws.refused import REFUSED
 from moorage.web.http import Answer
 from moorage.web.throttle import Throttle
@@ -194,7 +194,7 @@ class AwsDoor:
         return " or ".join(f"'{name}'" for name in self._services if _is_target_of(request, service(name)))
 
     def _not_there(self, name: str) -> UnknownOperation:
-        there = ", ".join(self._services)
+        there = ", ".join(each for each in self._services if each != OWN)
         return UnknownOperation(f"The service '{name[:64]}' is not there: of AWS's services Moorage has {there}")
 
 
@@ -271,7 +271,7 @@ def _protocol(request: AwsRequest) -> str:
 def code_of(error: Exception, name: str) -> str:
     """Return what the API of a service calls a failure."""
     known = AWS_ERRORS.get(type(error), INTERNAL) if isinstance(error, Refused) else INTERNAL
-    return known.dress("json" if name == "ecr" else "query")[0]
+    return known.dress(service(name).protocol)[0]
 
 
 def refuse(request: AwsRequest, refusal: Refused) -> Answer:

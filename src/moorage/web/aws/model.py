@@ -1,4 +1,4 @@
-"""The AWS service models, read from botocore: which operations exist, what goes in and what comes out.
+"""The service models: AWS's, read from botocore, and one of our own in the same form; which operations exist, what goes in and comes out.
 
 Only ``botocore.loaders`` and ``botocore.model`` are imported; a session, with its credentials and endpoints, is a client's
 business. Each service is loaded at its first request.
@@ -6,12 +6,16 @@ business. Each service is loaded at its first request.
 
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
 SERVICES = ("ecr", "iam", "sts")
+OWN = "moorage"
+"""The service for what AWS has no operation for."""
+_OWN_MODELS = str(Path(__file__).with_name("models"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +56,13 @@ def _operation(of: str, name: str) -> Operation:
 
 @cache
 def service(name: str) -> Service:
-    """Return one of SERVICES, loaded at its first use.
+    """Return one of SERVICES, or OWN, loaded at its first use.
 
     Models that a user keeps for the AWS CLI in ``~/.aws/models`` are not looked at: they describe other servers.
     """
-    loader = Loader([Loader.BUILTIN_DATA_PATH], include_default_search_paths=False, include_default_extras=False)
+    loader = Loader(
+        [Loader.BUILTIN_DATA_PATH, _OWN_MODELS], include_default_search_paths=False, include_default_extras=False
+    )
     model = ServiceModel(loader.load_service_model(name, "service-2"), name)
     metadata = model.metadata
     return Service(
