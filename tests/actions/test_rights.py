@@ -32,6 +32,7 @@ from moorage.actions.usage import Usage, UsageNotes
 from moorage.core.calls import Call
 from moorage.core.digests import digest_of
 from moorage.core.errors import AccessDenied, Refused
+from moorage.core.explanations import Question
 from moorage.core.images import TagStatus
 from moorage.core.manifests import Manifest
 from moorage.core.names import RepositoryName, Tag
@@ -69,6 +70,7 @@ WITHOUT_A_RIGHT = {
     "AuditTrail.entries": "whoever runs the server asks for it, on the machine itself",
     "AuditTrail.forget": "whoever runs the server asks for it, on the machine itself",
     "Explanations.explain": "whoever runs the server asks for it, on the machine itself",
+    "Explanations.denied": "the same",
     "Usage.forget": "whoever runs the server asks for it, on the machine itself",
     "Usage.of": "whoever runs the server asks for it, on the machine itself",
     "Usage.write": "the server's own: what its guard has decided",
@@ -278,6 +280,13 @@ OTHERS: list[tuple[str, str, str, Ask]] = [
         lambda s, c: s.desk.identities.key_use(c, s.desk.admin.caller.access_key_id),
     ),
     (
+        "Explanations.asked",
+        "moorage:Explain",
+        ADA,
+        lambda s, c: _explanations(s).asked(c, Question(ADA, "iam:GetUser", ADA, HERE.region, {})),
+    ),
+    ("Explanations.asked_denied", "moorage:Explain", "*", lambda s, c: _explanations(s).asked_denied(c, None)),
+    (
         "Identities.update_user",
         "iam:UpdateUser",
         ADA,
@@ -289,6 +298,10 @@ OTHERS: list[tuple[str, str, str, Ask]] = [
 def _at_the_desk(row: Row) -> tuple[str, str, str, Ask]:
     method, action, resource, ask = row
     return method, action, resource, lambda scene, call: ask(scene.desk, call)
+
+
+def _explanations(scene: Scene) -> Explanations:
+    return Explanations(scene.desk.database, scene.desk.guard)
 
 
 OTHERS += [_at_the_desk(row) for row in (*ACCOUNT, *GROUPS, *ROLES, *POLICIES, *GRANTS, *SIMULATIONS)]

@@ -259,7 +259,9 @@ def how_named(statement: Statement, caller: Caller) -> str:
     if "NotPrincipal" in statement:
         spared = listed(statement["NotPrincipal"])
         mine = {caller.arn, caller.id} | ({caller.role, caller.role_id} if caller.role else set())
-        return "" if spared & (mine | {"*"}) else "itself"
+        # Who is spared has to be listed with its account.
+        with_account = f"arn:aws:iam::{caller.account}:root" in spared and spared & mine
+        return "" if "*" in spared or with_account else "itself"
     named = listed(statement["Principal"])
     if named & {caller.arn, caller.id}:
         return "itself"

@@ -128,6 +128,15 @@ def test_a_denial_of_all_but_one_user_spares_that_user_only() -> None:
     assert not allowed(asking(), [identity(statement())], [policy])
 
 
+def test_who_is_spared_has_to_be_listed_with_its_account() -> None:
+    bob = asking(caller=f"arn:aws:iam::{HERE}:user/bob")
+    alone = of_repository(statement("Deny", NotPrincipal={"AWS": bob.caller.arn}))
+    everyone = of_repository(statement("Deny", NotPrincipal="*"))
+
+    assert not allowed(bob, [identity(statement())], [alone])
+    assert allowed(bob, [identity(statement())], [everyone])
+
+
 def test_a_session_is_named_by_its_role() -> None:
     session = asking(caller=f"arn:aws:sts::{HERE}:assumed-role/builder/one")
     named = of_repository(statement(Principal={"AWS": f"arn:aws:iam::{HERE}:role/ci/builder"}))

@@ -52,9 +52,10 @@ class Principals:
         """Tell how a caller is named: itself, by the role of its session (or as everyone, where it is one), or by its account."""
         how = self._itself(caller)
         if self.inverted:
-            # Naming an account beside one of its users excepts that user, not the account's other users
+            # Who is excepted is listed with its account; that alone excepts none of the account's others
             # (IAM User Guide, "AWS JSON policy elements: NotPrincipal").
-            return Named.NOT_AT_ALL if how else Named.ITSELF
+            is_spared = self.everyone or (how and caller.account in self.accounts)
+            return Named.NOT_AT_ALL if is_spared else Named.ITSELF
         if how:
             return how
         return Named.BY_ACCOUNT if caller.account in self.accounts else Named.NOT_AT_ALL
