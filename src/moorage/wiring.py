@@ -1,15 +1,17 @@
 """Settings in, everything built, by plain calls."""
 
+import getpass
 import hmac
 import json
 import os
 import secrets
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from moorage.actions.access import Guard
 from moorage.actions.accounts import Accounts
@@ -34,9 +36,11 @@ from moorage.adapters.sql.database import HEAD, SqlDatabase
 from moorage.adapters.sql.hot import SqlHotReads
 from moorage.adapters.sql.sealing import find_vault, make_vault, renew_vault, wipe_remains
 from moorage.config import ACCOUNT, InvalidSettings, Settings
+from moorage.core.audit import record
+from moorage.core.calls import Call, Caller
 from moorage.core.collection import Grace
 from moorage.core.identities import AccessKey
-from moorage.core.names import AccountId, UploadId
+from moorage.core.names import AccountId, Region, Registry, UploadId
 from moorage.core.trust import AUTHORITY_FILE
 from moorage.web.app import App
 from moorage.web.audit import Recorder
@@ -44,7 +48,7 @@ from moorage.web.aws import ecr_policies, iam, own, sts
 from moorage.web.aws.door import AwsDoor, Handler, code_of
 from moorage.web.aws.ecr import Ecr
 from moorage.web.aws.model import OWN
-from moorage.web.http import Room
+from moorage.web.http import Room, new_id
 from moorage.web.metrics import Metrics
 from moorage.web.oci.blobs import Blobs
 from moorage.web.oci.door import OciDoor
@@ -207,6 +211,24 @@ def accounts(settings: Settings, *, sealing: bool) -> Iterator[Accounts]:
         if sealing:
             database.vault = find_vault(database, settings.secrets_key)
         yield Accounts(database)
+
+
+def record_command(settings: Settings, account: AccountId, operation: str, parameters: Mapping[str, Any]) -> None:
+    """Have the audit log say what was done to an account on the machine itself, as its root user; raises OSError."""
+    root = Caller(f"arn:aws:iam::{account}:root", account, account, "", "")
+    by = f"moorage accounts, run by {getpass.getuser()}"
+    call = Call(
+        caller=root,
+        registry=Registry(account, Region("us-east-1")),
+        at=_now(),
+        request_id=new_id(),
+        context={"aws:sourceip": "127.0.0.1", "aws:useragent": by},
+    )
+    log = AuditLog(settings.audit)
+    try:
+        log.append(record(call, OWN, operation, parameters, None, new_id()))
+    finally:
+        log.close()
 
 
 def give_up_secrets(settings: Settings) -> int:

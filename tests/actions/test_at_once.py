@@ -4,21 +4,27 @@ Every transaction that writes waits, just before it commits, for another one to 
 apart, as it must, nobody comes and it goes on; where nothing does, both have decided on what they read and both commit.
 """
 
+import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
+from moorage.actions.sessions import Wish
 from moorage.adapters.sql.database import SqlDatabase, SqlTransaction
+from moorage.adapters.sql.identities import SqlIdentityRows
 from moorage.adapters.sql.schema import metadata
 from moorage.core.digests import digest_of
 from moorage.core.errors import (
+    AccessDenied,
     ImageTagAlreadyExists,
     InvalidLayerPart,
     LayerReferenced,
@@ -32,11 +38,12 @@ from moorage.core.errors import (
     UploadBusy,
     UploadNotFound,
 )
+from moorage.core.identities import Identity
 from moorage.core.names import RepositoryName
 from moorage.core.repositories import Mutability, Repository, TagMutability
-from tests.actions.desk import PART, Desk, by_digest, by_tag
+from tests.actions.desk import PART, Desk, by_digest, by_tag, call_of
 from tests.contracts.counted import miscounted
-from tests.contracts.rows import AT, HERE, VAULT, index
+from tests.contracts.rows import AT, HERE, THEIRS, VAULT, index
 
 ENGINES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)]
 LONG_ENOUGH = 0.15
@@ -350,3 +357,47 @@ def test_keys_of_a_user_that_are_made_together_are_two_and_no_more(desk: Desk, m
 
     assert sum(isinstance(each, type) for each in got) == 1
     assert len(desk.identities.keys(desk.admin, "ada")) == 2
+
+
+def trust(arn: str) -> str:
+    one = {"Effect": "Allow", "Principal": {"AWS": arn}, "Action": "sts:AssumeRole"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [one]})
+
+
+def test_two_who_leave_and_are_trusted_by_each_others_account_do_not_block_one_another(
+    desk: Desk, meeting: Meeting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = desk.identities.bootstrap(THEIRS.account, AT, keep=lambda _: None)
+    assert key
+    admins = desk.admin, replace(call_of(key), registry=THEIRS)
+    adas = [desk.identities.create_user(by, "ada") for by in admins]
+    for by, other in zip(admins, reversed(adas), strict=True):
+        desk.identities.roles.create(by, "friend", trust(other.arn))
+    # Both have locked what they lock first before either goes on, where nothing keeps them apart.
+    locked, remove = threading.Barrier(2, timeout=LONG_ENOUGH), SqlIdentityRows.remove
+
+    def remove_together(rows: SqlIdentityRows, identity: Identity) -> None:
+        with suppress(threading.BrokenBarrierError):
+            locked.wait()
+        remove(rows, identity)
+
+    monkeypatch.setattr(SqlIdentityRows, "remove", remove_together)
+    both(meeting, *(partial(desk.identities.delete_user, by, "ada") for by in admins))
+
+    for by, other in zip(admins, reversed(adas), strict=True):
+        assert other.id in desk.identities.roles.get(by, "friend")[0].trust
+
+
+def test_a_role_that_goes_leaves_no_session_and_a_session_in_its_way_is_refused(desk: Desk, meeting: Meeting) -> None:
+    role = desk.identities.roles.create(desk.admin, "ci", trust(HERE.account))
+    got = both(
+        meeting,
+        lambda: desk.sessions.assume(desk.admin, role.arn, Wish(name="one")),
+        lambda: desk.identities.roles.delete(desk.admin, "ci"),
+    )
+
+    assert got[1] is None
+    if got[0] is not AccessDenied:
+        session, _ = got[0]
+        with desk.database.read() as tx:
+            assert tx.sessions.get(session.id) is None

@@ -1,8 +1,10 @@
 """``moorage accounts``, beside a running server and without one."""
 
 import configparser
+import getpass
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -150,6 +152,28 @@ def test_what_cannot_be_is_refused_in_a_sentence_and_changes_nothing(
     assert sentence in result.stderr
     assert listed(own_server) == before
     assert arn(own_server, admin(own_server))
+
+
+def test_what_is_done_to_accounts_is_recorded_with_who_did_it(own_server: Server) -> None:
+    key = made(own_server, "create", "--account", NOBODY, "--alias", "team-b")
+    root = accounts(own_server, "root", NOBODY).stdout
+    for command in ("disable", "enable"):
+        assert accounts(own_server, command, NOBODY).exit_code == 0
+
+    shown = CliRunner().invoke(main, ["audit", "--data", str(own_server.data), "--account", NOBODY, "--json"]).stdout
+    events = [json.loads(line) for line in reversed(shown.splitlines())]
+    assert [event["eventName"] for event in events] == [
+        "CreateAccount",
+        "GetRootCredentials",
+        "DisableAccount",
+        "EnableAccount",
+    ]
+    assert events[0]["requestParameters"] == {"alias": "team-b", "accessKeyId": key.key_id}
+    assert {event["userIdentity"]["arn"] for event in events} == {f"arn:aws:iam::{NOBODY}:root"}
+    assert all(event["userAgent"] == f"moorage accounts, run by {getpass.getuser()}" for event in events)
+    secrets = {key.secret, *re.findall("(?:SECRET_ACCESS_KEY|SESSION_TOKEN)=(.*)", root)}
+    assert len(secrets) == 3
+    assert not any(secret in shown for secret in secrets)
 
 
 def test_nobody_but_the_owner_of_the_store_makes_accounts(own_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

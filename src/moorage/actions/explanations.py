@@ -1,6 +1,5 @@
 """Why a request is allowed or denied, for whoever runs the machine, and for who may ask within an account."""
 
-import re
 from datetime import datetime
 
 from moorage.actions.access import Guard
@@ -16,21 +15,15 @@ from moorage.actions.rights import (
     read_subject,
 )
 from moorage.core.access import AccessRequest
+from moorage.core.arns import principal_of, repository_of
 from moorage.core.audit import Entry, Wanted
 from moorage.core.calls import Call, Caller
 from moorage.core.errors import InvalidParameter, NoSuchEntity
 from moorage.core.explanations import Explanation, Kind, Question, Source, explain, question_of
-from moorage.core.identities import Role, User
+from moorage.core.identities import Group, Role, User
 from moorage.core.names import AccountId, Region, Registry, parse_repository
 from moorage.core.operations import ASSUME_ROLE, EXPLAIN, GET_AUTHORIZATION_TOKEN, SET_SOURCE_IDENTITY, TAG_SESSION
 from moorage.ports import Database, Transaction
-
-_principal = re.compile(
-    r"arn:aws[a-z-]*:(?:iam|sts)::([0-9]{12}):(?:(root)|(user|role)/(?:.+/)?([^/]+)|assumed-role/([^/]+)/([^/]+))",
-    re.ASCII,
-)
-_repository_arn = re.compile(r"arn:aws[a-z-]*:ecr:([a-z0-9-]+):([0-9]{12}):repository/(.+)", re.ASCII)
-
 
 OF_TRUST = (ASSUME_ROLE, TAG_SESSION, SET_SOURCE_IDENTITY)
 """Actions that a role's trust policy has a part in."""
@@ -50,8 +43,8 @@ class Explanations:
         """
         with self._database.read() as tx:
             self._guard.allow(tx, call, EXPLAIN, question.principal)
-            found = _principal.fullmatch(question.principal)
-            if found and found[1] != call.caller.account:
+            found = principal_of(question.principal)
+            if found and found.account != call.caller.account:
                 raise NoSuchEntity(f"There is no principal {question.principal} in account {call.caller.account}.")
             if _registry(question, call.caller.account).account != call.caller.account:
                 raise InvalidParameter(
@@ -99,27 +92,27 @@ class Explanations:
 
 def _subject(tx: Transaction, question: Question) -> Subject:
     arn = question.principal
-    found = _principal.fullmatch(arn)
-    if not found:
+    found = principal_of(arn)
+    if not found or found.kind is Group:
         raise NoSuchEntity(f"{arn} is no user, role, session of a role or root user.")
-    account, root, kind, name, role_name, session = found.groups()
-    if tx.identities.version(AccountId(account)) is None:
+    kind, account, name, session = found
+    if tx.identities.version(account) is None:
         raise NoSuchEntity(f"There is no account {account}.")
-    if tx.accounts.disabled(AccountId(account)):
+    if tx.accounts.disabled(account):
         raise NoSuchEntity(f"The account {account} is disabled: none of its keys and logins is good.")
     used = tx.sessions.get(question.key)
     if used and used.caller.arn == arn:
         return read_subject(tx, used.caller, used.identity, used)
-    if root:
-        return read_subject(tx, Caller(arn, AccountId(account), account, "", ""), None, None)
-    if kind == User.kind:
-        user = tx.identities.find(User, AccountId(account), name)
+    if kind is None:
+        return read_subject(tx, Caller(arn, account, account, "", ""), None, None)
+    if kind is User:
+        user = tx.identities.find(User, account, name)
         if user is None or user.arn != arn:
             raise NoSuchEntity(f"There is no user {arn}.")
         return read_subject(tx, Caller(user.arn, user.account, user.id, user.name, ""), user, None)
-    role = tx.identities.find(Role, AccountId(account), role_name or name)
+    role = tx.identities.find(Role, account, name)
     if role is None:
-        raise NoSuchEntity(f"There is no role {role_name or name} in account {account}.")
+        raise NoSuchEntity(f"There is no role {name} in account {account}.")
     called = session or "session"
     caller = Caller(
         f"arn:aws:sts::{account}:assumed-role/{role.name}/{called}", role.account, f"{role.id}:{called}", "", ""
@@ -129,9 +122,8 @@ def _subject(tx: Transaction, question: Question) -> Subject:
 
 def _registry(question: Question, otherwise: str) -> Registry:
     """Return whose policies decide too: of the resource's account, the registry's that was asked, or that one."""
-    found = _repository_arn.fullmatch(question.resource)
-    if found:
-        return Registry(AccountId(found[2]), Region(found[1]))
+    if found := repository_of(question.resource):
+        return found[0]
     parts = question.resource.split(":")
     account = parts[4] if len(parts) > 4 and parts[4] else question.account or otherwise  # noqa: PLR2004 - the fifth part of an ARN
     return Registry(AccountId(account), Region(question.region))
@@ -140,16 +132,16 @@ def _registry(question: Question, otherwise: str) -> Registry:
 def _resource(tx: Transaction, registry: Registry, question: Question) -> tuple[list[Source], Context]:
     """Return the policies of the resource, and its tags."""
     if question.action in OF_TRUST:
-        found = _principal.fullmatch(question.resource)
-        role = tx.identities.find(Role, registry.account, found[4]) if found and found[3] == Role.kind else None
+        found = principal_of(question.resource)
+        role = tx.identities.find(Role, registry.account, found.name) if found and found.kind is Role else None
         if role is None or role.arn != question.resource:
             return [], NO_CONTEXT
         return [Source(Kind.RESOURCE, f"the trust policy of role {role.name}", of_resource(role.trust))], NO_CONTEXT
     if not question.action.lower().startswith("ecr:") or question.action == GET_AUTHORIZATION_TOKEN:
         return [], NO_CONTEXT
     of_registry = read_registry(tx, registry)
-    found = _repository_arn.fullmatch(question.resource)
-    name = parse_repository(found[3]) if found else None
+    named = repository_of(question.resource)
+    name = parse_repository(named[1]) if named else None
     repository = tx.repositories.get(registry, name) if name else None
     of_repository, tags = read_repository(tx, repository.id, repository.name) if repository else (None, NO_CONTEXT)
     return [source for source in (of_registry, of_repository) if source], tags

@@ -119,7 +119,7 @@ class Identities(Grants):
 
     def delete_user(self, call: Call, name: str) -> None:
         """Forget a user; raises NoSuchEntity, and DeleteConflict while it has keys, policies or groups."""
-        with self._changing(call, "iam:DeleteUser", User, name) as (tx, user):
+        with self._changing(call, "iam:DeleteUser", User, name, leaves=True) as (tx, user):
             for remaining, first in (
                 (tx.identities.keys(user.id), "delete access keys"),
                 (tx.identities.groups_of(user.id), "remove users from group"),

@@ -61,15 +61,16 @@ class Steps:
         context: Context | None = None,
         *,
         bounded: bool = False,
+        leaves: bool = False,
     ) -> Iterator[tuple[Transaction, I]]:
         """Open a transaction with the identity that the caller may change, and the account's identities locked.
 
         The guard comes before the lock, see Guard.allow; the identity is read again after it, as it may be gone by then.
-        With ``bounded`` a condition may ask which boundary it has.
+        With ``bounded`` a condition may ask which boundary it has; one that ``leaves`` has those who trust it locked too.
         """
         with self._database.write() as tx:
             found = self._allowed(tx, call, action, kind, name, context or {}, bounded=bounded)
-            tx.identities.lock(found.account)
+            _lock(tx, found, leaves=leaves)
             current = tx.identities.find(kind, found.account, found.name)
             if current is None or current.id != found.id:
                 raise missing(kind, found.name)
@@ -138,7 +139,7 @@ class Steps:
             moved = replace(found, name=new_name or found.name, path=new_path or found.path)
             if moved.arn != found.arn:
                 self._guard.allow(tx, call, action, moved.arn)
-            tx.identities.lock(found.account)
+            _lock(tx, found, leaves=moved.arn != found.arn)
             current = tx.identities.find(kind, found.account, found.name)
             if current is None or current.id != found.id:
                 raise missing(kind, found.name)
@@ -146,12 +147,12 @@ class Steps:
                 check_free(tx, kind, moved.account, moved.name)
             tx.identities.update(replace(current, name=moved.name, path=moved.path))
             if moved.arn != current.arn:
-                rename_in_trust(tx, current.arn, moved.arn)
+                _rename_in_trust(tx, current.arn, moved.arn)
 
     def _remove(self, tx: Transaction, identity: User | Role) -> None:
         """Forget a user or a role; whoever trusted it goes on to trust it, and not the next one of its name."""
         tx.identities.remove(identity)
-        rename_in_trust(tx, identity.arn, identity.id)
+        _rename_in_trust(tx, identity.arn, identity.id)
 
 
 def missing(kind: type[Identity], name: str) -> NoSuchEntity:
@@ -197,13 +198,25 @@ def checked_arn(arn: str) -> str:
     return arn
 
 
-def rename_in_trust(tx: Transaction, arn: str, other: str) -> None:
-    """Put another text in the place of an ARN wherever a role, of whatever account, trusts it."""
-    written = json.dumps(arn)[1:-1]
-    accounts = sorted({role.account for role in tx.identities.trusting(written)})
-    for account in accounts:
+def _lock(tx: Transaction, identity: Identity, *, leaves: bool) -> None:
+    """Lock the account's identities and, where this one ``leaves``, those of each account with a role that trusts it.
+
+    All in one order: who leaves elsewhere, and is trusted here, waits and does not block.
+    """
+    trusting = _trusting(tx, identity.arn) if leaves else []
+    for account in sorted({identity.account, *(role.account for role in trusting)}):
         tx.identities.lock(account)
-    # Read again, now that nobody else changes them.
-    for role in tx.identities.trusting(written) if accounts else []:
+
+
+def _trusting(tx: Transaction, arn: str) -> list[Role]:
+    return tx.identities.trusting(json.dumps(arn)[1:-1])
+
+
+def _rename_in_trust(tx: Transaction, arn: str, other: str) -> None:
+    """Put another text in the place of an ARN wherever a role, of whatever account, trusts it."""
+    # ``_lock`` came before; one may have begun to trust it since.
+    for account in sorted({role.account for role in _trusting(tx, arn)}):
+        tx.identities.lock(account)
+    for role in _trusting(tx, arn):
         if renamed := rename_principal(role.trust, arn, other):
             tx.identities.update(replace(role, trust=renamed))

@@ -91,7 +91,7 @@ class ResourcePolicies:
         """Return a document that names users, roles and sessions by their ids; those of accounts that are not here mean nobody."""
         kept: dict[str, str] = {}
         for arn, named in documents.identities_in(document).items():
-            identity = tx.identities.find(named.kind, named.account, named.name)
+            identity = tx.identities.find(named.kind, named.account, named.name) if named.kind else None
             if identity and named.session:
                 kept[arn] = f"{identity.id}:{named.session}"
             elif identity and identity.arn == arn:

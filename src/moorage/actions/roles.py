@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from moorage.actions.grants import document_size
 from moorage.actions.identity_steps import Steps, check_modifiable
+from moorage.core.arns import principal_of
 from moorage.core.calls import Call
 from moorage.core.errors import DeleteConflict, IdentityInputInvalid, IdentityLimitExceeded, NoSuchEntity
-from moorage.core.identities import HOUR, Role, User
+from moorage.core.identities import HOUR, Role
 from moorage.core.identity_tags import Pairs
-from moorage.core.names import AccountId
 from moorage.core.operations import ASSUME_ROLE
 from moorage.core.trust_policies import MAX_TRUST, parse_trust_policy, unknown_principal
 from moorage.ports import Transaction
@@ -33,7 +33,6 @@ SERVICES = {
 }
 """Amazon ECR User Guide, "Using service-linked roles for Amazon ECR"."""
 
-_principal = re.compile(r"arn:aws:iam::([0-9]{12}):(user|role)/(?:.*/)?([^/]+)", re.ASCII)
 _unique_id = re.compile(r"A[A-Z]{3}[A-Z0-9]+", re.ASCII)
 _task = re.compile(r"task/aws-service-role/([a-z.]+)/([A-Za-z]+)/([A-Z0-9]{21})", re.ASCII)
 
@@ -108,7 +107,7 @@ class Roles(Steps):
 
     def delete(self, call: Call, name: str) -> None:
         """Forget a role; raises DeleteConflict while it has policies."""
-        with self._changing(call, "iam:DeleteRole", Role, name) as (tx, role):
+        with self._changing(call, "iam:DeleteRole", Role, name, leaves=True) as (tx, role):
             check_modifiable(role)
             for remaining, first in (
                 (tx.identities.attached(role.id), "detach all policies"),
@@ -150,7 +149,7 @@ class Roles(Steps):
 
     def delete_linked(self, call: Call, name: str) -> str:
         """Forget a service-linked role and return the name of the task that did, which is over by then."""
-        with self._changing(call, "iam:DeleteServiceLinkedRole", Role, name) as (tx, role):
+        with self._changing(call, "iam:DeleteServiceLinkedRole", Role, name, leaves=True) as (tx, role):
             if not role.of_a_service:
                 raise IdentityInputInvalid(f"The role {role.name} is not a service-linked role.")
             self._remove(tx, role)
@@ -184,17 +183,10 @@ def _is_there(tx: Transaction, principal: str) -> bool:
     """Tell whether a principal is there, as far as can be known: accounts that are not in this store may be anywhere."""
     if _unique_id.fullmatch(principal):
         return tx.identities.identity(principal) is not None
-    found = _principal.fullmatch(principal)
-    if not found:
+    found = principal_of(principal)
+    if not found or found.kind is None or found.session or tx.identities.version(found.account) is None:
         return True
-    account = AccountId(found[1])
-    if tx.identities.version(account) is None:
-        return True
-    identity = (
-        tx.identities.find(User, account, found[3])
-        if found[2] == "user"
-        else tx.identities.find(Role, account, found[3])
-    )
+    identity = tx.identities.find(found.kind, found.account, found.name)
     return identity is not None and identity.arn == principal
 
 

@@ -1,12 +1,12 @@
 """What a caller may ask of STS: temporary credentials."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from moorage.actions.access import Guard
 from moorage.actions.credentials import Draw, new_session, random_text
 from moorage.actions.rights import read_managed
+from moorage.core.arns import principal_of
 from moorage.core.calls import Call
 from moorage.core.errors import AccessDenied, IdentityInvalid, NoSuchEntity
 from moorage.core.identities import Role, User
@@ -82,7 +82,8 @@ class Sessions:
             ):
                 if is_needed:
                     self._guard.allow_trusted(tx, call, action, arn, role.trust if role else None, context)
-            if role is None:
+            # Kept from here on: whoever deletes it waits for the session, which goes with it.
+            if role is None or not tx.identities.note_use(role.id, call.at, call.registry.region):
                 raise AccessDenied(call.caller.arn, ASSUME_ROLE, arn, "")
             _check_managed(tx, role.account, wish.policies)
             handed_on = {*wish.transitive, *(by.transitive if by else ())}
@@ -96,7 +97,6 @@ class Sessions:
                 source_identity=source,
             )
             add_session(tx, made)
-            tx.identities.note_use(role.id, call.at, call.registry.region)
         return made, packed(limits, all_tags)
 
     def of_user(self, call: Call, seconds: int | None) -> Session:
@@ -134,14 +134,11 @@ def add_session(tx: Transaction, session: Session) -> None:
     tx.sessions.add(session)
 
 
-_role_arn = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):role/(?:.+/)?([^/]+)", re.ASCII)
-
-
 def _role(tx: Transaction, arn: str) -> Role | None:
-    found = _role_arn.fullmatch(arn)
-    if not found:
+    found = principal_of(arn)
+    if not found or found.kind is not Role or found.session:
         raise IdentityInvalid(f"{arn} is invalid")
-    role = tx.identities.find(Role, AccountId(found[1]), found[2])
+    role = tx.identities.find(Role, found.account, found.name)
     return role if role and role.arn == arn else None
 
 

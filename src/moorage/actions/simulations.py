@@ -1,17 +1,18 @@
 """What a caller may ask of IAM about decisions before they are needed: what policies would allow."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from moorage.actions.identity_steps import Steps, missing
 from moorage.actions.rights import NO_CONTEXT, read_subject
 from moorage.core.access import AccessRequest, Names, Policy, parse_policy, parse_resource_policy
+from moorage.core.arns import principal_of
 from moorage.core.calls import Call, Caller
 from moorage.core.errors import IdentityInputInvalid, MalformedPolicy, PolicyEvaluationFailed
 from moorage.core.explanations import Kind, Source
-from moorage.core.identities import KINDS, Group, Held, Identity, Role, User
+from moorage.core.identities import Group, Held, Identity, Role, User
 from moorage.core.managed_policies import managed_policy
 from moorage.core.names import AccountId
 from moorage.core.simulations import (
@@ -113,15 +114,12 @@ class Simulations(Steps):
 
 # --- who ---------------------------------------------------------------------------------------------------------------
 
-_arn = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):(user|group|role)/(?:[\x21-\x7e]+/)?([\w+=,.@-]+)", re.ASCII)
-_KINDS: Mapping[str, type[Identity]] = {kind.kind: kind for kind in KINDS}
-
 
 def _entity(arn: str) -> tuple[AccountId, type[Identity], str]:
-    found = _arn.fullmatch(arn)
-    if not found:
+    found = principal_of(arn)
+    if not found or found.kind is None or found.session:
         raise IdentityInputInvalid(f"Invalid Entity Arn: {arn} does not clearly define entity type and name.")
-    return AccountId(found[1]), _KINDS[found[2]], found[3]
+    return found.account, found.kind, found.name
 
 
 def _actor(arn: str | None, account: AccountId) -> _Actor:

@@ -61,6 +61,7 @@ def create(
     settings = server_settings(gathered(config, options))
     with _store(settings, "create", sealing=True) as store:
         key = store.create(datetime.now(UTC), account, alias)
+    _record(settings, key.user.account, "CreateAccount", alias=alias, accessKeyId=key.id)
     _show(settings, key, alias, as_json=as_json)
 
 
@@ -109,8 +110,10 @@ def alias_(config: Path | None, account: AccountId, name: str, **options: str | 
 
     Example: moorage accounts alias 123456789012 team-a
     """
-    with _store(server_settings(gathered(config, options)), "alias") as store:
+    settings = server_settings(gathered(config, options))
+    with _store(settings, "alias") as store:
         store.name(account, name)
+    _record(settings, account, "CreateAccountAlias", accountAlias=name)
 
 
 @accounts.command("new-key")
@@ -145,6 +148,7 @@ def new_key(
     with _store(settings, "new-key", sealing=True) as store:
         key = store.give_key(account, user, datetime.now(UTC))
         alias = store.get(account).alias
+    _record(settings, account, "CreateAccessKey", userName=user, accessKeyId=key.id)
     _show(settings, key, alias, as_json=as_json)
 
 
@@ -163,8 +167,10 @@ def root(config: Path | None, account: AccountId, hours: int, **options: str | N
 
     Example: eval "$(moorage accounts root 123456789012)"
     """
-    with _store(server_settings(gathered(config, options)), "root", sealing=True) as store:
+    settings = server_settings(gathered(config, options))
+    with _store(settings, "root", sealing=True) as store:
         made = store.root(account, datetime.now(UTC), hours * 3600)
+    _record(settings, account, "GetRootCredentials", accessKeyId=made.id, hours=hours)
     click.echo(f"export AWS_ACCESS_KEY_ID={made.id}")
     click.echo(f"export AWS_SECRET_ACCESS_KEY={made.secret}")
     click.echo(f"export AWS_SESSION_TOKEN={made.token}")
@@ -180,8 +186,10 @@ def disable(config: Path | None, account: AccountId, **options: str | None) -> N
 
     Example: moorage accounts disable 123456789012
     """
-    with _store(server_settings(gathered(config, options)), "disable") as store:
+    settings = server_settings(gathered(config, options))
+    with _store(settings, "disable") as store:
         store.switch(account, disabled=True)
+    _record(settings, account, "DisableAccount")
 
 
 @accounts.command()
@@ -192,8 +200,10 @@ def enable(config: Path | None, account: AccountId, **options: str | None) -> No
 
     Example: moorage accounts enable 123456789012
     """
-    with _store(server_settings(gathered(config, options)), "enable") as store:
+    settings = server_settings(gathered(config, options))
+    with _store(settings, "enable") as store:
         store.switch(account, disabled=False)
+    _record(settings, account, "EnableAccount")
 
 
 @contextmanager
@@ -214,6 +224,16 @@ def _store(settings: Settings, command: str, *, sealing: bool = False) -> Iterat
         raise click.ClickException(problem) from None
 
 
+def _record(settings: Settings, account: AccountId, operation: str, **parameters: object) -> None:
+    """Tell the audit log; what was done stands all the same where that cannot be written."""
+    from moorage.wiring import record_command  # noqa: PLC0415 - see _store
+
+    try:
+        record_command(settings, account, operation, parameters)
+    except OSError as error:
+        click.echo(f"This could not be recorded in {settings.audit}: {error.strerror}", err=True)
+
+
 def _give_up(settings: Settings, account: AccountId) -> None:
     from moorage.wiring import give_up_secrets  # noqa: PLC0415 - see _store
 
@@ -221,6 +241,7 @@ def _give_up(settings: Settings, account: AccountId) -> None:
         # Nothing goes for the sake of an account that is not there.
         store.get(account)
         gone = give_up_secrets(settings)
+    _record(settings, account, "GiveUpSecrets", accessKeys=gone)
     click.echo(
         f"{gone} access keys are gone, and {settings.secrets_key} is the new key. A server that runs is to be started again.",
         err=True,

@@ -8,12 +8,12 @@ order, two spaces for each level, lists in one line (IAM User Guide, "AWS JSON p
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from moorage.core.access import AccessRequest, Policies, decide
+from moorage.core.arns import Principal, principal_of
 from moorage.core.errors import InvalidParameter, MalformedPolicy
 from moorage.core.identities import Role, User
-from moorage.core.names import AccountId
 from moorage.core.policies import MAX_RESOURCE_POLICY, Policy, condition_value, parse_resource_policy
 
 _DOCUMENT = ("Version", "Id", "Statement")
@@ -31,8 +31,6 @@ _STATEMENT = (
 _PARAMETER = "PolicyText"
 
 _account = re.compile(r"[0-9]{12}", re.ASCII)
-_identity = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):(user|role)/(?:.+/)?([^/]+)", re.ASCII)
-_session = re.compile(r"arn:aws[a-z-]*:sts::([0-9]{12}):assumed-role/([^/]+)/(.+)", re.ASCII)
 _unique_id = re.compile(r"((?:AIDA|AROA)[A-Z0-9]+)(?::(.+))?", re.ASCII)
 
 ELSEWHERE = ":elsewhere"
@@ -79,25 +77,10 @@ def shown(document: Document) -> str:
     return _pretty(document, 0)
 
 
-class Named(NamedTuple):
-    """A user, a role, or (``session`` is not empty) a session of a role, as an ARN names it."""
-
-    kind: type[User | Role]
-    account: AccountId
-    name: str
-    session: str = ""
-
-
-def identities_in(document: Document) -> dict[str, Named]:
+def identities_in(document: Document) -> dict[str, Principal]:
     """Return the ARNs of users, roles and sessions that a document names, with what they say."""
-    kinds: dict[str, type[User | Role]] = {User.kind: User, Role.kind: Role}
-    named: dict[str, Named] = {}
-    for one in _principals(document):
-        if found := _identity.fullmatch(one):
-            named[one] = Named(kinds[found[2]], AccountId(found[1]), found[3])
-        elif found := _session.fullmatch(one):
-            named[one] = Named(Role, AccountId(found[1]), found[2], found[3])
-    return named
+    found = {one: principal_of(one) for one in _principals(document)}
+    return {arn: one for arn, one in found.items() if one and one.kind in (User, Role)}
 
 
 def ids_in(document: Document) -> dict[str, tuple[str, str]]:

@@ -54,8 +54,8 @@ class IdentityRows(Protocol):
     def remove(self, identity: Identity) -> None:
         """Forget an identity with everything that is its own."""
 
-    def note_use(self, role_id: str, at: datetime, region: Region) -> None:
-        """Note when and where a role was last used."""
+    def note_use(self, role_id: str, at: datetime, region: Region) -> bool:
+        """Note when and where a role was last used, and keep it from going before this transaction; False where it is gone."""
 
     def trusting(self, arn: str) -> list[Role]:
         """Return the roles, of whatever account, whose trust policies have that text in them."""

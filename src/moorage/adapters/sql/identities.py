@@ -158,9 +158,10 @@ class SqlIdentityRows(SqlGrantRows):
         """Forget an identity with everything that is its own."""
         self._connection.execute(_remove, {"of": identity.id})
 
-    def note_use(self, role_id: str, at: datetime, region: Region) -> None:
-        """Note when and where a role was last used."""
-        self._connection.execute(_update.values(used_at=to_seconds(at), used_in=region), {"of": role_id})
+    def note_use(self, role_id: str, at: datetime, region: Region) -> bool:
+        """Note when and where a role was last used; False where it is gone."""
+        values = {"used_at": to_seconds(at), "used_in": region}
+        return self._connection.execute(_update.values(values), {"of": role_id}).rowcount > 0
 
     def trusting(self, arn: str) -> list[Role]:
         """Return the roles, of whatever account, whose trust policies have that text in them."""

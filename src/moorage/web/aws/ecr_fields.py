@@ -1,10 +1,10 @@
 """ECR's fields: from checked input to core types, and from core types to what the API answers."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from moorage.actions.images import Got
+from moorage.core.arns import repository_of
 from moorage.core.calls import Call
 from moorage.core.errors import InvalidParameter
 from moorage.core.images import Image, ImageFailure, ImageId, TagStatus
@@ -55,14 +55,11 @@ def _key_resource(name: str) -> str:
     return name if name.startswith("alias/") else f"key/{name}"
 
 
-_arn = re.compile(r"arn:aws[a-z-]*:ecr:([a-z0-9-]+):([0-9]{12}):repository/(.+)")
-
-
 def repository_of_arn(call: Call, arn: str) -> RepositoryName:
     """Return the repository that an ARN names; raises InvalidParameter for one of another kind, account or region."""
-    found = _arn.fullmatch(arn)
-    name = parse_repository(found[3]) if found else None
-    if not found or name is None or arn != call.registry.repository_arn(name):
+    found = repository_of(arn)
+    name = parse_repository(found[1]) if found else None
+    if name is None or arn != call.registry.repository_arn(name):
         raise InvalidParameter("resourceArn", "Invalid ARN")
     return name
 
