@@ -53,7 +53,7 @@ def test_what_the_server_takes_to_write_is_not_the_clients_time(monkeypatch: pyt
 
     async def slowly_written() -> int:
         written = 0
-        async for chunk in http.body_chunks(Client([b"a" * 1024] * 10).receive):
+        async for chunk, _ in http.body_chunks(Client([b"a" * 1024] * 10).receive):
             await asyncio.sleep(0.1)
             written += len(chunk)
         return written

@@ -129,7 +129,7 @@ async def read_body(receive: Receive, limit: int, held: Held) -> bytes:
     """
     # Not a list of the chunks: sent byte by byte, a body would take forty times its size.
     body = bytearray()
-    async for chunk in body_chunks(receive):
+    async for chunk, _ in body_chunks(receive):
         size = len(body) + len(chunk)
         if size > limit:
             raise BodyTooLarge
@@ -138,8 +138,8 @@ async def read_body(receive: Receive, limit: int, held: Held) -> bytes:
     return bytes(body)
 
 
-async def body_chunks(receive: Receive) -> AsyncIterator[bytes]:
-    """Yield the body as it arrives; raises ClientGone where the connection ends before the body, or it comes too slowly."""
+async def body_chunks(receive: Receive) -> AsyncIterator[tuple[bytes, bool]]:
+    """Yield the body as it arrives, each piece with whether more comes; the last one may be empty. Raises ClientGone where the connection ends before the body, or it comes too slowly."""
     clock = asyncio.get_running_loop().time
     left, more = PATIENCE, True
     while more:
@@ -154,9 +154,9 @@ async def body_chunks(receive: Receive) -> AsyncIterator[bytes]:
             raise ClientGone
         chunk = message.get("body", b"")
         left = patience(left, clock() - began, len(chunk))
-        if chunk:
-            yield chunk
         more = message.get("more_body", False)
+        if chunk or not more:
+            yield chunk, more
 
 
 async def send_answer(receive: Receive, send: Send, answer: Answer, *, head: bool = False) -> None:

@@ -1,19 +1,24 @@
-"""Where the doors leave the event loop: one pool of threads for rows, a larger one for bytes.
+"""Where the doors leave the event loop: one pool of threads for rows, another for bytes.
 
 Slow writes of bytes cannot keep rows waiting, and rows never wait for more connections than the database has.
 """
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from contextlib import suppress
+from functools import partial
+from queue import SimpleQueue
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-ROWS = 8
+ROWS = 4
 """Threads for rows, and so connections to the database."""
-BYTES = 32
+BYTES = 16
+
+_Work = tuple[asyncio.AbstractEventLoop, "asyncio.Future[Any]", Callable[[], Any]]
 
 
 class Pools:
@@ -23,17 +28,17 @@ class Pools:
     """
 
     def __init__(self, *, inline: bool) -> None:
-        self._rows = ThreadPoolExecutor(ROWS, "rows")
-        self._bytes = ThreadPoolExecutor(BYTES, "bytes")
+        self._rows = _Threads(ROWS, "rows")
+        self._bytes = _Threads(BYTES, "bytes")
         self._inline = inline
 
     def rows(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
         """Run an action in a thread for rows."""
-        return asyncio.get_running_loop().run_in_executor(self._rows, lambda: work(*args, **kwargs))
+        return self._rows.run(partial(work, *args, **kwargs))
 
     def bytes(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> "asyncio.Future[T]":
         """Run what touches bytes in a thread for bytes."""
-        return asyncio.get_running_loop().run_in_executor(self._bytes, lambda: work(*args, **kwargs))
+        return self._bytes.run(partial(work, *args, **kwargs))
 
     async def hot(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run one short read of rows, on the loop itself where that is quicker than the hop."""
@@ -43,5 +48,63 @@ class Pools:
 
     def close(self) -> None:
         """Wait for what runs and let the threads end."""
-        self._rows.shutdown()
-        self._bytes.shutdown()
+        self._rows.close()
+        self._bytes.close()
+
+
+class _Threads:
+    """Up to ``most`` threads, each of which carries out one piece of work at a time; used on event loops alone.
+
+    What ThreadPoolExecutor and run_in_executor put around a piece of work, two futures with a lock each, takes four times as long
+    as handing it over (``docs/performance.md``), and the interpreter's lock is held meanwhile.
+    """
+
+    def __init__(self, most: int, name: str) -> None:
+        self._most = most
+        self._name = name
+        self._waiting: SimpleQueue[_Work | None] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+
+    def run(self, work: Callable[[], T]) -> "asyncio.Future[T]":
+        """Have a piece of work carried out; one that is cancelled before its turn is not."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._waiting.put((loop, future, work))
+        if len(self._threads) < self._most:
+            thread = threading.Thread(target=self._work, name=f"{self._name}-{len(self._threads)}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+        return future
+
+    def close(self) -> None:
+        """Wait for what was asked for."""
+        for _ in self._threads:
+            self._waiting.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _work(self) -> None:
+        while _carried_out(self._waiting.get()):
+            pass
+
+
+def _carried_out(asked: _Work | None) -> bool:
+    """Carry out a piece of work and let the loop know; false for the end. Nothing of it is held when the next one is waited for."""
+    if asked is None:
+        return False
+    loop, future, work = asked
+    if future.cancelled():
+        return True
+    try:
+        end = partial(_end, future, future.set_result, work())
+    except BaseException as error:  # noqa: BLE001 - whatever it is, who waits is told
+        end = partial(_end, future, future.set_exception, error)
+    # The loop is closed where nobody waits any more.
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(end)
+    return True
+
+
+def _end(future: "asyncio.Future[Any]", settle: Callable[[Any], None], outcome: Any) -> None:
+    if not future.cancelled():
+        settle(outcome)

@@ -1,7 +1,6 @@
 """Rows of blobs: content, which repositories hold it, and the uploads that bring it."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -290,5 +289,15 @@ def to_upload(row: Sequence[Any]) -> Upload:
 
 
 def _row(upload: Upload) -> dict[str, Any]:
-    times = {"started_at": to_seconds(upload.started_at), "touched_at": to_seconds(upload.touched_at)}
-    return {**asdict(upload), **times}
+    return {
+        "id": upload.id,
+        "repository_id": upload.repository_id,
+        "started_at": to_seconds(upload.started_at),
+        "touched_at": to_seconds(upload.touched_at),
+        "size": upload.size,
+        "parts": upload.parts,
+        "small_last_part": upload.small_last_part,
+        "small_part": upload.small_part,
+        "algorithm": upload.algorithm,
+        "owner": upload.owner,
+    }

@@ -9,8 +9,10 @@ import binascii
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
+from typing import ParamSpec, TypeVar
 
 from moorage.actions.identities import Identities
 from moorage.actions.images import Images
@@ -40,6 +42,28 @@ KNOWN_TOKENS = 10_000
 """Tokens whose signature is not computed again; whether they are over, and what they allow, is asked every time."""
 
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Record:
+    """What the audit log is told of a request that was carried out, once: by ``tell``, in a thread; None where nothing is told."""
+
+    __slots__ = ("_tell",)
+
+    def __init__(self, tell: Callable[[int], None] | None) -> None:
+        self._tell = tell
+
+    def __bool__(self) -> bool:
+        return self._tell is not None
+
+    def __call__(self, status: int) -> None:
+        """Tell it, with the status of the answer, where that was not done."""
+        tell, self._tell = self._tell, None
+        if tell:
+            tell(status)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OciRequest:
     """One request at the registry door; header names are lower-case."""
@@ -53,6 +77,17 @@ class OciRequest:
     secure: bool
     request_id: str
     at: datetime
+    record: "Record" = field(default_factory=lambda: Record(None))
+
+    def recording(self, status: int, work: Callable[P, T]) -> Callable[P, T]:
+        """Return ``work`` with its record in the audit log, for a thread to do both; an answer with ``status`` follows."""
+
+        def both(*args: P.args, **kwargs: P.kwargs) -> T:
+            result = work(*args, **kwargs)
+            self.record(status)
+            return result
+
+        return both
 
     @property
     def host(self) -> str:
@@ -158,22 +193,27 @@ class OciDoor:
         try:
             if self._throttle:
                 self._throttle.admit(call, operation)
+            if asked in self._recorded:
+                request = replace(request, record=Record(partial(self._record_done, request, call, where, operation)))
             answer = await handler(request, call, where)
         except Exception as error:
             if self._audit and self._audit.wants(operation, error):
-                await self._record(request, call, where, operation, error)
+                await self._pools.rows(self._record, request, call, where, operation, error)
             raise
-        if asked in self._recorded:
-            await self._record(request, call, where, done(operation, request.query, answer.status))
+        if request.record:
+            await self._pools.rows(request.record, answer.status)
         return answer
 
-    async def _record(
+    def _record_done(self, request: OciRequest, call: Call, where: Route, operation: str, status: int) -> None:
+        self._record(request, call, where, done(operation, request.query, status))
+
+    def _record(
         self, request: OciRequest, call: Call, where: Route, operation: str, error: Exception | None = None
     ) -> None:
-        """Record a call in a thread: a disk that is busy may keep it waiting, and nobody else."""
+        """Record a call. In a thread: a disk that is busy may keep it waiting, and nobody else."""
         if self._audit:
             told = parameters(where, call, operation, request.query)
-            await self._pools.rows(self._audit.record, call, "ecr", operation, told, error)
+            self._audit.record(call, "ecr", operation, told, error)
 
     async def _base(self, _request: OciRequest, call: Call, _route: Route) -> Answer:
         """Tell the holder of a token that it is good, its key and user being so."""

@@ -57,7 +57,7 @@ class Manifests:
             except BodyTooLarge:
                 raise ManifestTooLarge(MAX_MANIFEST) from None
             put = await self._pools.rows(
-                self._images.put,
+                request.recording(201, self._images.put),
                 call,
                 name,
                 content,

@@ -6,12 +6,12 @@ The session's id is in the path of a relative Location: some clients drop a quer
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from moorage.actions.uploads import Session, Uploads
+from moorage.actions.uploads import Completed, Session, Uploads
 from moorage.core.calls import Call
 from moorage.core.digests import SHA256, Algorithm, Digest, algorithm_of, parse_digest
 from moorage.core.errors import InvalidLayerPart, Refused
@@ -56,34 +56,37 @@ class Sessions:
         whole = request.query.get("digest")
         if whole is not None and mount is None:
             return await self._take_whole(request, call, name, digest(whole))
-        upload = await self._pools.rows(self._uploads.start, call, name, expected)
+        upload = await self._pools.rows(request.recording(202, self._uploads.start), call, name, expected)
         return _going_on(202, name, upload.id, 0)
 
     async def _take_whole(self, request: OciRequest, call: Call, name: RepositoryName, wanted: Digest) -> Answer:
-        session = await self._pools.bytes(self._uploads.start_at_once, call, name, algorithm_of(wanted))
-        end = partial(self._uploads.complete, call, session, (wanted,), parts=False)
+        taken: list[Session] = []
+
+        def hold() -> Session:
+            taken.append(self._uploads.start_at_once(call, name, algorithm_of(wanted)))
+            return taken[0]
+
         try:
-            await self._receive(request, call, session, end)
+            await self._receive(request, call, hold, self._completing(call, wanted), 201)
         except (Refused, ClientGone):
             # Refused means that no row has these bytes. After any other failure one may, so they are left alone.
-            await asyncio.shield(self._pools.bytes(self._uploads.drop, session))
+            for session in taken:
+                await asyncio.shield(self._pools.bytes(self._uploads.drop, session))
             raise
         return _stored(name, wanted)
 
     async def append(self, request: OciRequest, call: Call, route: Route) -> Answer:
         """Take a chunk, or a stream of bytes without a length."""
         name = repository(route.name)
-        session = await self._resume(request, call, name, route, UPLOAD_LAYER_PART, None)
-        upload = await self._receive(request, call, session, partial(self._uploads.keep, call, session))
+        hold = self._holding(request, call, route, UPLOAD_LAYER_PART, None)
+        upload = await self._receive(request, call, hold, partial(self._uploads.keep, call), 202)
         return _going_on(202, name, upload.id, upload.size)
 
     async def complete(self, request: OciRequest, call: Call, route: Route) -> Answer:
         """Take the rest, if any, and make the upload a blob."""
         name, wanted = repository(route.name), digest(request.query.get("digest") or "")
-        session = await self._resume(request, call, name, route, COMPLETE_LAYER_UPLOAD, algorithm_of(wanted))
-        await self._receive(
-            request, call, session, partial(self._uploads.complete, call, session, (wanted,), parts=False)
-        )
+        hold = self._holding(request, call, route, COMPLETE_LAYER_UPLOAD, algorithm_of(wanted))
+        await self._receive(request, call, hold, self._completing(call, wanted), 201)
         return _stored(name, wanted)
 
     async def status(self, _request: OciRequest, call: Call, route: Route) -> Answer:
@@ -97,51 +100,63 @@ class Sessions:
         await self._pools.bytes(self._uploads.cancel, call, repository(route.name), route.reference)
         return Answer(status=204, headers=[API_VERSION])
 
-    async def _resume(
-        self,
-        request: OciRequest,
-        call: Call,
-        name: RepositoryName,
-        route: Route,
-        action: str,
-        expected: Algorithm | None,
-    ) -> Session:
+    def _holding(
+        self, request: OciRequest, call: Call, route: Route, action: str, expected: Algorithm | None
+    ) -> Callable[[], Session]:
+        """Return what takes hold of an upload."""
         stated = content_range(request.headers.get(b"content-range"))
-        first = stated[0] if stated else None
-        return await self._pools.bytes(self._uploads.resume, call, name, route.reference, first, action, expected)
+        first, name = stated[0] if stated else None, repository(route.name)
+        return partial(self._uploads.resume, call, name, route.reference, first, action, expected)
 
-    async def _receive(self, request: OciRequest, call: Call, session: Session, end: Callable[[], T]) -> T:
-        """Write the body, do what ends the request, and let go of the upload, whatever happens.
+    def _completing(self, call: Call, wanted: Digest) -> Callable[[Session], Completed]:
+        return lambda session: self._uploads.complete(call, session, (wanted,), parts=False)
 
-        Of a small body all of that is one hop to a thread: who pushes many small layers waits for hops more than for bytes.
+    async def _receive(
+        self, request: OciRequest, call: Call, hold: Callable[[], Session], end: Callable[[Session], T], status: int
+    ) -> T:
+        """Take hold of an upload, write the body, do what ends the request, and let go of the upload, whatever happens.
+
+        Where the first piece of a body is all of it, that is one hop to a thread, with the record in the audit log: who pushes many
+        small layers waits for hops more than for bytes.
         """
+        session: Session | None = None
+        rest: list[bytes] = []
+        stated = content_range(request.headers.get(b"content-range"))
 
         def finish() -> T:
-            with closing(session):
+            with closing(session or hold()) as held:
                 if rest:
-                    session.write(rest)
-                if stated and session.received != stated[1] - stated[0] + 1:
-                    raise _not_as_stated(session, call, stated)
-                return end()
+                    held.write(rest)
+                if stated and held.received != stated[1] - stated[0] + 1:
+                    raise _not_as_stated(held, call, stated)
+                return end(held)
 
         self._receiving += 1
         try:
-            stated = content_range(request.headers.get(b"content-range"))
-            rest = await self._all_but_the_last(request, session)
-            return await self._pools.bytes(finish)
+            chunks = body_chunks(request.receive)
+            # Who waits to be asked for the body is refused before it is.
+            first, more = (b"", True) if b"expect" in request.headers else await anext(chunks)
+            if more:
+                session = await self._pools.bytes(hold)
+                rest = await self._all_but_the_last(first, chunks, session)
+            elif first:
+                rest = [first]
+            return await self._pools.bytes(request.recording(status, finish))
         finally:
             self._receiving -= 1
-            if not session.closed:
+            if session and not session.closed:
                 await asyncio.shield(self._pools.bytes(session.close))
 
-    async def _all_but_the_last(self, request: OciRequest, session: Session) -> list[bytes]:
+    async def _all_but_the_last(
+        self, first: bytes, chunks: AsyncIterator[tuple[bytes, bool]], session: Session
+    ) -> list[bytes]:
         """Write the body as it arrives: while one gathering is written and hashed, the next one comes in. Return the last."""
         writing: asyncio.Future[None] | None = None
-        gathered: list[bytes] = []
-        size = 0
+        gathered = [first] if first else []
+        size = len(first)
         try:
-            async for chunk in body_chunks(request.receive):
-                gathered.append(chunk)
+            async for chunk, _ in chunks:
+                gathered += [chunk] if chunk else []
                 size += len(chunk)
                 if size >= min(GATHER, GATHERED // self._receiving) or len(gathered) == PIECES:
                     if writing:
