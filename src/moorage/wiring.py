@@ -1,6 +1,5 @@
 """Settings in, everything built, by plain calls."""
 
-import getpass
 import hmac
 import json
 import os
@@ -213,10 +212,11 @@ def accounts(settings: Settings, *, sealing: bool) -> Iterator[Accounts]:
         yield Accounts(database)
 
 
-def record_command(settings: Settings, account: AccountId, operation: str, parameters: Mapping[str, Any]) -> None:
+def record_command(
+    settings: Settings, by: str, account: AccountId, operation: str, parameters: Mapping[str, Any]
+) -> None:
     """Have the audit log say what was done to an account on the machine itself, as its root user; raises OSError."""
     root = Caller(f"arn:aws:iam::{account}:root", account, account, "", "")
-    by = f"moorage accounts, run by {getpass.getuser()}"
     call = Call(
         caller=root,
         registry=Registry(account, Region("us-east-1")),

@@ -9,6 +9,7 @@ import pytest
 from moorage.actions.accounts import Accounts
 from moorage.actions.explanations import Explanations
 from moorage.actions.sessions import Wish
+from moorage.core.audit import Failure, read, record
 from moorage.core.calls import Call
 from moorage.core.errors import AccessDenied, InvalidParameter, NoSuchEntity
 from moorage.core.explanations import Explanation, Question
@@ -129,3 +130,53 @@ def test_who_may_ask_within_an_account_is_told_of_it_alone(desk: Desk, app: Repo
         ask(desk.admin, f"arn:aws:iam::{THEIRS.account}:user/admin")
     with pytest.raises(InvalidParameter, match="of the caller's account"):
         ask(desk.admin, ada.caller.arn, THEIRS.repository_arn("team/app"))
+
+
+def test_who_may_ask_about_one_role_is_not_told_of_another_that_is_called_alike(desk: Desk) -> None:
+    explanations = Explanations(desk.database, desk.guard)
+    role = desk.identities.roles.create(desk.admin, "admin", TRUST, path="/prod/")
+    asker = desk.someone("moorage:Explain", resource=f"arn:aws:iam::{HERE.account}:role/team/*")
+    everybody = desk.someone("moorage:Explain")
+    but = {"Effect": "Deny", "Action": "moorage:Explain", "Resource": role.arn}
+    desk.identities.put_inline(
+        desk.admin, everybody.caller.user_name, "but", json.dumps({"Version": "2012-10-17", "Statement": but})
+    )
+
+    def ask(by: Call, principal: str) -> Explanation:
+        return explanations.asked(by, Question(principal, PULL, APP, HERE.region, {}))
+
+    assert not ask(desk.admin, role.arn).decision.allowed
+    assert not ask(desk.admin, f"arn:aws:sts::{HERE.account}:assumed-role/admin/one").decision.allowed
+    for alike in ("role/team/admin", "role/prod/ADMIN", "role/admin"):
+        with pytest.raises((NoSuchEntity, AccessDenied)):
+            ask(asker, f"arn:aws:iam::{HERE.account}:{alike}")
+    with pytest.raises(AccessDenied):
+        ask(everybody, f"arn:aws:sts::{HERE.account}:assumed-role/admin/one")
+    for root in ("arn:aws-cn:iam", "arn:aws-x:iam"):
+        with pytest.raises(NoSuchEntity):
+            ask(desk.admin, f"{root}::{HERE.account}:root")
+
+
+def test_what_was_denied_is_told_to_who_may_ask_about_everybody(desk: Desk) -> None:
+    explanations = Explanations(desk.database, desk.guard)
+    ada = desk.someone()
+    told = f"User: {ada.caller.arn} is not authorized to perform: {PULL} on resource: {APP} because of nothing"
+    foreign = told.replace(HERE.account, THEIRS.account)
+    with desk.database.write() as tx:
+        for number, said in enumerate((told, foreign, "The security token included in the request is invalid.")):
+            failure = Failure("AccessDeniedException", said, APP)
+            line = record(replace(ada, request_id=str(number)), "ecr", "BatchGetImage", {}, failure, str(number))
+            entry = read(line)
+            assert entry
+            tx.audit.add([entry])
+
+    assert explanations.asked_denied(desk.admin, None)[1] == told
+    assert explanations.asked_denied(desk.admin, "0")[0].request.caller.arn == ada.caller.arn
+    with pytest.raises(NoSuchEntity, match="refused by no policy"):
+        explanations.asked_denied(desk.admin, "2")
+    with pytest.raises(NoSuchEntity, match="No such denial"):
+        explanations.asked_denied(desk.admin, "1")
+    only_ada = desk.someone("moorage:Explain", resource=ada.caller.arn)
+    for request in (None, "0", "2", "3"):
+        with pytest.raises(AccessDenied, match=r"moorage:Explain on resource: \*"):
+            explanations.asked_denied(only_ada, request)

@@ -16,7 +16,7 @@ from moorage.actions.rights import (
 )
 from moorage.core.access import AccessRequest
 from moorage.core.arns import principal_of, repository_of
-from moorage.core.audit import Entry, Wanted
+from moorage.core.audit import Wanted
 from moorage.core.calls import Call, Caller
 from moorage.core.errors import InvalidParameter, NoSuchEntity
 from moorage.core.explanations import Explanation, Kind, Question, Source, explain, question_of
@@ -24,6 +24,9 @@ from moorage.core.identities import Group, Role, User
 from moorage.core.names import AccountId, Region, Registry, parse_repository
 from moorage.core.operations import ASSUME_ROLE, EXPLAIN, GET_AUTHORIZATION_TOKEN, SET_SOURCE_IDENTITY, TAG_SESSION
 from moorage.ports import Database, Transaction
+
+LOOKED_AT = 1000
+"""Denials among which the last one by a policy is looked for."""
 
 OF_TRUST = (ASSUME_ROLE, TAG_SESSION, SET_SOURCE_IDENTITY)
 """Actions that a role's trust policy has a part in."""
@@ -46,6 +49,9 @@ class Explanations:
             found = principal_of(question.principal)
             if found and found.account != call.caller.account:
                 raise NoSuchEntity(f"There is no principal {question.principal} in account {call.caller.account}.")
+            if role := _subject(tx, question).names.role:
+                # Of a session the role, whose right it is that is told.
+                self._guard.allow(tx, call, EXPLAIN, role)
             if _registry(question, call.caller.account).account != call.caller.account:
                 raise InvalidParameter(
                     "resource", "must be of the caller's account: of others whoever runs the machine may ask"
@@ -53,26 +59,36 @@ class Explanations:
         return self.explain(question, call.at)
 
     def asked_denied(self, call: Call, request_id: str | None) -> tuple[Explanation, str]:
-        """As ``denied``, of the caller's account: what the call with that id was denied, or what was denied last."""
-        found = self._denial(Wanted(account=call.caller.account, request_id=request_id, denied=True))
-        if found is None:
-            with self._database.read() as tx:
-                self._guard.allow(tx, call, EXPLAIN, "*")
-            raise NoSuchEntity("No such denial is on record.")
-        question, said = question_of(found)
+        """As ``denied``, of the caller's account: what the call with that id was denied, or what was denied last.
+
+        Whoever asks so has to be allowed to ask about everybody.
+        """
+        account = call.caller.account
+        with self._database.read() as tx:
+            self._guard.allow(tx, call, EXPLAIN, "*")
+        question, said = self._denial(Wanted(account=account, request_id=request_id, denied=True), account)
         return self.asked(call, question), said
 
     def denied(self, wanted: Wanted, at: datetime) -> tuple[Explanation, str]:
         """Explain the newest denial that is wanted, as ``explain`` does, and return what was said then; raises NoSuchEntity."""
-        found = self._denial(wanted)
-        if found is None:
-            raise NoSuchEntity("No such denial is on record.")
-        question, said = question_of(found)
+        question, said = self._denial(wanted, None)
         return self.explain(question, at), said
 
-    def _denial(self, wanted: Wanted) -> Entry | None:
+    def _denial(self, wanted: Wanted, account: AccountId | None) -> tuple[Question, str]:
+        """Return the newest denial by a policy that is wanted, of an account's principals where one is given."""
+        why = NoSuchEntity("No such denial is on record.")
         with self._database.read() as tx:
-            return next((entry for _, entry in tx.audit.page(wanted, None, 1)), None)
+            page = tx.audit.page(wanted, None, LOOKED_AT)
+        for _, entry in page:
+            try:
+                question, said = question_of(entry)
+            except NoSuchEntity as other:
+                why = other if wanted.request_id else why
+                continue
+            who = principal_of(question.principal)
+            if account is None or (who and who.account == account):
+                return question, said
+        raise why
 
     def explain(self, question: Question, at: datetime) -> Explanation:
         """Return what the guard would decide now, and why; raises NoSuchEntity for a principal that is not there or not let in.
@@ -104,6 +120,8 @@ def _subject(tx: Transaction, question: Question) -> Subject:
     if used and used.caller.arn == arn:
         return read_subject(tx, used.caller, used.identity, used)
     if kind is None:
+        if arn != f"arn:aws:iam::{account}:root":
+            raise NoSuchEntity(f"There is no root user {arn}.")
         return read_subject(tx, Caller(arn, account, account, "", ""), None, None)
     if kind is User:
         user = tx.identities.find(User, account, name)
@@ -111,12 +129,12 @@ def _subject(tx: Transaction, question: Question) -> Subject:
             raise NoSuchEntity(f"There is no user {arn}.")
         return read_subject(tx, Caller(user.arn, user.account, user.id, user.name, ""), user, None)
     role = tx.identities.find(Role, account, name)
-    if role is None:
-        raise NoSuchEntity(f"There is no role {name} in account {account}.")
     called = session or "session"
-    caller = Caller(
-        f"arn:aws:sts::{account}:assumed-role/{role.name}/{called}", role.account, f"{role.id}:{called}", "", ""
-    )
+    session_arn = f"arn:aws:sts::{account}:assumed-role/{role.name if role else name}/{called}"
+    # The very one: whoever may ask about a role is not told of another one that is called alike.
+    if role is None or arn not in (role.arn, session_arn):
+        raise NoSuchEntity(f"There is no role {arn}.")
+    caller = Caller(session_arn, role.account, f"{role.id}:{called}", "", "")
     return read_subject(tx, caller, role, None)
 
 

@@ -115,9 +115,12 @@ class Simulations(Steps):
 # --- who ---------------------------------------------------------------------------------------------------------------
 
 
+_name = re.compile(r"[\w+=,.@-]+", re.ASCII)
+
+
 def _entity(arn: str) -> tuple[AccountId, type[Identity], str]:
     found = principal_of(arn)
-    if not found or found.kind is None or found.session:
+    if not found or found.kind is None or found.session or not _name.fullmatch(found.name):
         raise IdentityInputInvalid(f"Invalid Entity Arn: {arn} does not clearly define entity type and name.")
     return found.account, found.kind, found.name
 

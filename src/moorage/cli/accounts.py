@@ -1,6 +1,7 @@
 """``moorage accounts``: the accounts of a store, and a key for an administrator who has none any more."""
 
 import json
+import os
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,10 +15,11 @@ from moorage.cli.environment import REGION
 from moorage.cli.options import ACCOUNT_ID, Command, Parsed, gathered, server_settings, setting_options
 from moorage.cli.server import store_problem
 from moorage.cli.tables import table
-from moorage.cli.upkeep import refuse_other_users
+from moorage.cli.upkeep import refuse_other_users, user_name
 from moorage.config import Settings, values
 from moorage.core.errors import Refused
 from moorage.core.identities import AccessKey
+from moorage.core.managed_policies import ADMINISTRATOR_ACCESS
 from moorage.core.names import AccountId
 
 if TYPE_CHECKING:
@@ -148,7 +150,7 @@ def new_key(
     with _store(settings, "new-key", sealing=True) as store:
         key = store.give_key(account, user, datetime.now(UTC))
         alias = store.get(account).alias
-    _record(settings, account, "CreateAccessKey", userName=user, accessKeyId=key.id)
+    _record(settings, account, "CreateAccessKey", userName=user, accessKeyId=key.id, policyArn=ADMINISTRATOR_ACCESS)
     _show(settings, key, alias, as_json=as_json)
 
 
@@ -229,9 +231,9 @@ def _record(settings: Settings, account: AccountId, operation: str, **parameters
     from moorage.wiring import record_command  # noqa: PLC0415 - see _store
 
     try:
-        record_command(settings, account, operation, parameters)
-    except OSError as error:
-        click.echo(f"This could not be recorded in {settings.audit}: {error.strerror}", err=True)
+        record_command(settings, f"moorage accounts, run by {user_name(os.getuid())}", account, operation, parameters)
+    except Exception as error:  # noqa: BLE001 - whatever it is, a key that was made is still to be shown
+        click.echo(f"This could not be recorded in {settings.audit}: {error}", err=True)
 
 
 def _give_up(settings: Settings, account: AccountId) -> None:
@@ -241,7 +243,9 @@ def _give_up(settings: Settings, account: AccountId) -> None:
         # Nothing goes for the sake of an account that is not there.
         store.get(account)
         gone = give_up_secrets(settings)
-    _record(settings, account, "GiveUpSecrets", accessKeys=gone)
+        known = [each.id for each, _ in store.all()]
+    for each in known:
+        _record(settings, each, "GiveUpSecrets")
     click.echo(
         f"{gone} access keys are gone, and {settings.secrets_key} is the new key. A server that runs is to be started again.",
         err=True,

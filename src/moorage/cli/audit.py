@@ -113,12 +113,17 @@ class Indexer:
         self._thread.join(5)
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
+        # A server that starts has better use for the machine.
+        self._stopping.wait(EVERY)
+        while True:
             try:
                 self._follow()
             except Exception:  # noqa: BLE001 - the disk or the database may be there again later
                 _log.exception("the audit log could not be followed")
-                self._stopping.wait(AGAIN)
+                if self._stopping.wait(AGAIN):
+                    return
+            else:
+                return
 
     def _follow(self) -> None:
         from moorage.wiring import upkeep  # noqa: PLC0415 - see audit
@@ -127,10 +132,11 @@ class Indexer:
         with upkeep(self._settings) as store:
             last = False
             while not last:
-                last = self._stopping.wait(EVERY)
+                last = self._stopping.is_set()
                 store.audit.catch_up()
                 if time.monotonic() >= forget_at:
                     forget_at = time.monotonic() + FORGET
                     now = datetime.now(UTC)
                     store.audit.forget(now - self._settings.audit_keep)
                     store.usage.forget(now - KEPT)
+                self._stopping.wait(EVERY)

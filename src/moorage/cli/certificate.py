@@ -99,12 +99,12 @@ class Freshness:
             if served.source == authority.server and authority.renew(datetime.now(UTC)):
                 _log.info("the certificate was renewed")
             changed = served.refresh()
+            self.warn()
         except Exception as error:  # noqa: BLE001 - whatever it is, the next look may find it mended
             why = f"the certificate in {served.source} cannot be used, so the one before stays: {error}"
             if why != self._said:
                 _log.warning("%s", why)
             self._said = why
-        self.warn()
         if changed:
             os.kill(os.getpid(), signal.SIGHUP)
 

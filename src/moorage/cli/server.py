@@ -91,7 +91,9 @@ def _keep(settings: Settings) -> None:
     from moorage.cli.parents import end_with_parent  # noqa: PLC0415 - see above
 
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal tells every process; the main one stops this one last
+    # A terminal tells every process of either; the main one stops this one last, or goes on.
+    for each in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)
     end_with_parent()
     collector, indexer = Collector(settings), Indexer(settings)
     collector.start()

@@ -22,7 +22,7 @@ def refuse_other_users(data: Path, command: str) -> None:
     if owner is None and (owner := _owner(data)) == 0:
         return
     if owner not in (None, os.geteuid()):
-        name = _name(owner)
+        name = user_name(owner)
         raise click.ClickException(
             f"{data} belongs to the user {name}, who could not read what another user writes there. Run this as {name}: "
             f'sudo -u {shlex.quote(name)} "$(command -v moorage)" {command} --data {shlex.quote(str(data))} '
@@ -38,7 +38,7 @@ def _owner(folder: Path) -> int | None:
         return None
 
 
-def _name(user: int) -> str:
+def user_name(user: int) -> str:
     """Return a user as sudo takes it; one of a container may have no name here."""
     try:
         return pwd.getpwuid(user).pw_name

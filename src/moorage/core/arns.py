@@ -8,7 +8,7 @@ from moorage.core.identities import Group, Identity, Role, User
 from moorage.core.names import AccountId, Region, Registry
 
 _principal = re.compile(
-    r"arn:aws[a-z-]*:(?:iam::([0-9]{12}):(?:(root)|(user|group|role)/(?:.+/)?([^/]+))|sts::([0-9]{12}):assumed-role/([^/]+)/([^/]+))",
+    r"arn:aws[a-z-]*:(?:iam::([0-9]{12}):(?:(root)|(user|group|role)/(?:.*/)?([^/]+))|sts::([0-9]{12}):assumed-role/([^/]+)/([^/]+))",
     re.ASCII,
 )
 _repository = re.compile(r"arn:aws[a-z-]*:ecr:([a-z0-9-]+):([0-9]{12}):repository/(.+)", re.ASCII)

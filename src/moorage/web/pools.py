@@ -64,45 +64,57 @@ class _Threads:
         self._name = name
         self._waiting: SimpleQueue[_Work | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
+        self._closing = threading.Lock()
+        self._closed = False
 
     def run(self, work: Callable[[], T]) -> "asyncio.Future[T]":
-        """Have a piece of work carried out; one that is cancelled before its turn is not."""
+        """Have a piece of work carried out; one that is cancelled before its turn is not. Raises RuntimeError once closed."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._waiting.put((loop, future, work))
-        if len(self._threads) < self._most:
-            thread = threading.Thread(target=self._work, name=f"{self._name}-{len(self._threads)}", daemon=True)
-            self._threads.append(thread)
-            thread.start()
+        with self._closing:
+            if self._closed:
+                raise RuntimeError(f"the threads for {self._name} have ended")
+            if len(self._threads) < self._most:
+                thread = threading.Thread(target=self._work, name=f"{self._name}-{len(self._threads)}", daemon=True)
+                thread.start()
+                self._threads.append(thread)
+            self._waiting.put((loop, future, work))
         return future
 
     def close(self) -> None:
         """Wait for what was asked for."""
-        for _ in self._threads:
+        with self._closing:
+            self._closed = True
             self._waiting.put(None)
         for thread in self._threads:
             thread.join()
 
     def _work(self) -> None:
-        while _carried_out(self._waiting.get()):
-            pass
+        while asked := self._waiting.get():
+            _carry_out(*asked)
+            # Nothing of it is held while the next one is waited for.
+            del asked
+        self._waiting.put(None)  # for the next thread
 
 
-def _carried_out(asked: _Work | None) -> bool:
-    """Carry out a piece of work and let the loop know; false for the end. Nothing of it is held when the next one is waited for."""
-    if asked is None:
-        return False
-    loop, future, work = asked
+def _carry_out(loop: asyncio.AbstractEventLoop, future: "asyncio.Future[Any]", work: Callable[[], Any]) -> None:
+    """Carry out a piece of work, and let its loop know."""
     if future.cancelled():
-        return True
+        return
+    settle: Callable[[Any], None] = future.set_result
+    outcome: Any
     try:
-        end = partial(_end, future, future.set_result, work())
+        outcome = work()
+    except StopIteration as error:
+        # No future takes it: it would end a coroutine.
+        settle, outcome = future.set_exception, RuntimeError(repr(error))
     except BaseException as error:  # noqa: BLE001 - whatever it is, who waits is told
-        end = partial(_end, future, future.set_exception, error)
+        settle, outcome = future.set_exception, error
     # The loop is closed where nobody waits any more.
     with suppress(RuntimeError):
-        loop.call_soon_threadsafe(end)
-    return True
+        loop.call_soon_threadsafe(_end, future, settle, outcome)
+    # An error knows this frame; all that it knows would stay as long as the error does.
+    del loop, future, work, settle, outcome
 
 
 def _end(future: "asyncio.Future[Any]", settle: Callable[[Any], None], outcome: Any) -> None:

@@ -131,7 +131,6 @@ class Sessions:
                     raise _not_as_stated(held, call, stated)
                 return end(held)
 
-        self._receiving += 1
         try:
             chunks = body_chunks(request.receive)
             # Who waits to be asked for the body is refused before it is.
@@ -143,7 +142,6 @@ class Sessions:
                 rest = [first]
             return await self._pools.bytes(request.recording(status, finish))
         finally:
-            self._receiving -= 1
             if session and not session.closed:
                 await asyncio.shield(self._pools.bytes(session.close))
 
@@ -154,6 +152,7 @@ class Sessions:
         writing: asyncio.Future[None] | None = None
         gathered = [first] if first else []
         size = len(first)
+        self._receiving += 1
         try:
             async for chunk, _ in chunks:
                 gathered += [chunk] if chunk else []
@@ -167,6 +166,7 @@ class Sessions:
                 await writing
                 writing = None
         finally:
+            self._receiving -= 1
             # Nothing may still be writing when the session is closed, whatever ended this.
             if writing:
                 with suppress(Exception):
