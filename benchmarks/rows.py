@@ -50,7 +50,7 @@ class Row:
         """Return the goals of the row, each with what came of it."""
         own = self.median(self.own)
         said = [
-            f"{goal:g} times {who}: **{times:.2f}**"
+            f"{goal:.2g} times {who}: **{times:.2f}**"
             for who, goal in self.goals.items()
             if goal is not None and (times := self.times(who)) is not None
         ]
@@ -62,7 +62,7 @@ class Row:
         """Return the goals of the row, each with whether it was reached."""
         own = self.median(self.own)
         said = [
-            f"{goal:g} times {who}: {_reached(times >= goal)}"
+            f"{goal:.2g} times {who}: {_reached(times >= goal)}"
             for who, goal in self.goals.items()
             if goal is not None and (times := self.times(who)) is not None
         ]
