@@ -2,6 +2,7 @@
 
 import inspect
 import pkgutil
+import re
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from moorage.actions.layers import Layers
 from moorage.actions.policies import Policies
 from moorage.actions.repositories import Repositories
 from moorage.actions.resource_policies import ResourcePolicies
+from moorage.actions.rights import NO_CONTEXT
 from moorage.actions.roles import Roles
 from moorage.actions.sessions import Sessions
 from moorage.actions.simulations import Simulations
@@ -33,13 +35,31 @@ from moorage.core.calls import Call
 from moorage.core.digests import digest_of
 from moorage.core.errors import AccessDenied, Refused
 from moorage.core.explanations import Question
+from moorage.core.identities import Role, User
 from moorage.core.images import TagStatus
 from moorage.core.manifests import Manifest
 from moorage.core.names import RepositoryName, Tag
-from moorage.core.operations import BATCH_CHECK_LAYER_AVAILABILITY, GET_DOWNLOAD_URL_FOR_LAYER
+from moorage.core.operations import (
+    BATCH_CHECK_LAYER_AVAILABILITY,
+    GET_DOWNLOAD_URL_FOR_LAYER,
+    IAM_RIGHTS,
+    REQUEST_TAG,
+    TAG_KEYS,
+)
 from moorage.core.repositories import Repository, TagMutability
 from tests.actions.desk import COMPLETE, PART, Desk, by_tag, policy
-from tests.actions.rights_of_identities import ACCOUNT, GRANTS, GROUPS, POLICIES, ROLES, SIMULATIONS, Row, prepare
+from tests.actions.rights_of_identities import (
+    ACCOUNT,
+    GRANTS,
+    GROUPS,
+    MANAGED,
+    MINE,
+    POLICIES,
+    ROLES,
+    SIMULATIONS,
+    Row,
+    prepare,
+)
 from tests.contracts.rows import AT, HERE
 
 NOUNS = (
@@ -127,7 +147,6 @@ ANY = TagStatus.ANY
 LAYER = digest_of(b"layer of one")
 ADA = f"arn:aws:iam::{HERE.account}:user/ada"
 ALIAS = "our-company"
-MANAGED = "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryReadOnly"
 APP = HERE.repository_arn("team/app")
 OPEN = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"ecr:BatchGetImage"}}'
 
@@ -393,3 +412,41 @@ def test_the_right_that_a_refusal_names_is_enough_to_be_refused_no_more(
             refusal = refused
 
     assert (refusal.action if isinstance(refusal, AccessDenied) else None) in {None, further.get(method)}
+
+
+def test_an_operation_of_iam_brings_the_condition_keys_that_the_table_says(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identities, admin = scene.desk.identities, scene.desk.admin
+    stage = [("stage", "test")]
+    for kind, name in ((User, "ada"), (Role, "ci")):
+        identities.put_boundary(admin, name, MANAGED, kind)
+        identities.tag(admin, name, stage, kind)
+    identities.policies.tag(admin, MINE, stage)
+    told: dict[str, set[str]] = {}
+    allow = scene.desk.guard.allow
+
+    def listen(tx: Any, call: Call, action: str, resource: str, context: Any = NO_CONTEXT) -> None:
+        kept = {re.sub(r"tag/.*", "tag/${tagkey}", key) for key in context}
+        told.setdefault(action, set()).update(kept)
+        allow(tx, call, action, resource, context)
+
+    monkeypatch.setattr(scene.desk.guard, "allow", listen)
+    stranger = scene.desk.someone()
+    told.clear()
+    for _, action, _, ask in ALL:
+        if action.startswith("iam:"):
+            with pytest.raises(AccessDenied):
+                ask(scene, stranger)
+
+    rights = {right.action: right for right in IAM_RIGHTS.values()}
+    # What those alone bring who make something with tags or a boundary; policies of AWS's have no tags.
+    of_new = {REQUEST_TAG.lower(), TAG_KEYS.lower(), "iam:permissionsboundary"}
+    of_aws = {"iam:GetPolicy", "iam:GetPolicyVersion"}
+    for action, keys in told.items():
+        listed = {key.lower() for key in rights[action].all_keys}
+        if action in of_aws:
+            assert keys == set()
+        else:
+            assert keys == (listed - of_new if action.startswith("iam:Create") else listed), action
+    assert len(told) > 70

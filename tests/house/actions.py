@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from moorage.core.operations import IAM, PATHS, ROUTES, SERVICES, Right
+from moorage.core.operations import IAM_RIGHTS, PATHS, ROUTES, SERVICES, Right
 
 HEAD = ("action", "resource", "condition keys", "level")
 NO_RIGHT = ("none: a good key is enough", "", "", "")
@@ -20,9 +20,13 @@ def routes() -> str:
 
 
 def of_iam() -> str:
-    """Return the operations of IAM by what they are about."""
-    lines = ["", _line("resource", "operations and actions (`iam:...`)"), "|---|---|"]
-    return "\n".join([*lines, *(_line(kind, ", ".join(names)) for kind, names in IAM.items()), ""])
+    """Return the operations of IAM, together where they are about the same and bring the same."""
+    alike: dict[tuple[str, str, str], list[str]] = {}
+    for name, right in IAM_RIGHTS.items():
+        _, resource, keys, level = _cells(right)
+        alike.setdefault((resource, keys, level), []).append(name)
+    lines = ["", _line("operations and actions (`iam:...`)", *HEAD[1:]), "|---" * len(HEAD) + "|"]
+    return "\n".join([*lines, *(_line(", ".join(names), *cells) for cells, names in alike.items()), ""])
 
 
 def _table(what: str, rows: Iterable[tuple[str, Sequence[Right]]]) -> str:

@@ -107,8 +107,23 @@ _LEVELS = {
     ),
 }
 
+_PERMISSIONS_OF_IAM = ("Attach", "Detach", "UpdateAssumeRolePolicy", "SetDefaultPolicyVersion")
+
+
+def _level_of_iam(operation: str) -> Level:
+    """Return the level of an action of IAM (Service Authorization Reference, "... for AWS Identity and Access Management")."""
+    if operation.startswith("List") or operation in ("GetAccountSummary", "GetLoginProfile"):
+        return Level.LIST
+    if operation.startswith(("Get", "Simulate")):
+        return Level.READ
+    if operation.startswith(("Tag", "Untag")):
+        return Level.TAGGING
+    of_policy = operation.endswith(("Policy", "PolicyVersion", "PermissionsBoundary"))
+    return Level.PERMISSIONS if of_policy or operation.startswith(_PERMISSIONS_OF_IAM) else Level.WRITE
+
+
 LEVELS: Mapping[str, Level] = MappingProxyType({action: level for level, named in _LEVELS.items() for action in named})
-"""The level of every right."""
+"""The level of every right but those of IAM, whose names tell it."""
 
 
 class Resource(StrEnum):
@@ -132,7 +147,9 @@ _TAGS = (REQUEST_TAG, TAG_KEYS)
 _OF_RESOURCE = {
     Resource.REPOSITORY: ("aws:ResourceTag/${TagKey}", "ecr:ResourceTag/${TagKey}"),
     Resource.SOURCE: ("aws:ResourceTag/${TagKey}", "ecr:ResourceTag/${TagKey}"),
-    Resource.ROLE: ("aws:ResourceTag/${TagKey}", "iam:ResourceTag/${TagKey}"),
+    **dict.fromkeys(
+        (Resource.ROLE, Resource.USER, Resource.POLICY), ("aws:ResourceTag/${TagKey}", "iam:ResourceTag/${TagKey}")
+    ),
 }
 
 
@@ -151,12 +168,23 @@ class Right:
     @property
     def level(self) -> Level:
         """What kind of thing it lets one do."""
-        return LEVELS[self.action]
+        service, _, operation = self.action.partition(":")
+        return _level_of_iam(operation) if service == "iam" else LEVELS[self.action]
 
     @property
     def all_keys(self) -> tuple[str, ...]:
         """The condition keys of the question and of the resource, beside those that every request has."""
-        return self.keys + _OF_RESOURCE.get(self.resource, ())
+        return self.keys + (() if self.action in _OF_NO_TAGS else _OF_RESOURCE.get(self.resource, ()))
+
+
+_OF_NO_TAGS = frozenset(
+    f"iam:{name}"
+    for name in (
+        *("CreatePolicy", "CreateRole", "CreateServiceLinkedRole", "CreateUser", "DeleteServiceLinkedRole"),
+        *("GetAccessKeyLastUsed", "GetServiceLinkedRoleDeletionStatus", "ListPolicies", "ListRoles", "ListUsers"),
+    )
+)
+"""Rights for what is not there yet, what can have no tags, and for lists; and one that is asked for by a key."""
 
 
 # --- operations -----------------------------------------------------------------------------------------------------------
@@ -260,6 +288,39 @@ IAM: Mapping[Resource, tuple[str, ...]] = MappingProxyType(
     }
 )
 """The operations of IAM that are answered, by what they are about: each asks for the action of its own name."""
+
+_BOUNDARY, _POLICY = "iam:PermissionsBoundary", "iam:PolicyARN"
+_KEYS_OF_IAM: Mapping[str, tuple[str, ...]] = {
+    "CreateServiceLinkedRole": ("iam:AWSServiceName",),
+    "CreatePolicy": _TAGS,
+    "TagPolicy": _TAGS,
+    "UntagPolicy": (TAG_KEYS,),
+    "AttachGroupPolicy": (_POLICY,),
+    "DetachGroupPolicy": (_POLICY,),
+} | {
+    name.format(kind): keys
+    for kind in ("User", "Role")
+    for name, keys in {
+        "Create{}": (_BOUNDARY, *_TAGS),
+        "Tag{}": _TAGS,
+        "Untag{}": (TAG_KEYS,),
+        "Attach{}Policy": (_BOUNDARY, _POLICY),
+        "Detach{}Policy": (_BOUNDARY, _POLICY),
+        "Put{}Policy": (_BOUNDARY,),
+        "Delete{}Policy": (_BOUNDARY,),
+        "Put{}PermissionsBoundary": (_BOUNDARY,),
+        "Delete{}PermissionsBoundary": (_BOUNDARY,),
+    }.items()
+}
+
+IAM_RIGHTS: Mapping[str, Right] = MappingProxyType(
+    {
+        name: Right(f"iam:{name}", kind, _KEYS_OF_IAM.get(name, ()))
+        for kind, names in IAM.items()
+        for name in sorted(names)
+    }
+)
+"""The right that each of them asks for."""
 
 SERVICES: Mapping[str, Mapping[str, tuple[Right, ...]]] = MappingProxyType({"ecr": ECR, "sts": STS, "moorage": OWN})
 
