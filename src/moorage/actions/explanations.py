@@ -49,14 +49,15 @@ class Explanations:
             found = principal_of(question.principal)
             if found and found.account != call.caller.account:
                 raise NoSuchEntity(f"There is no principal {question.principal} in account {call.caller.account}.")
-            if role := _subject(tx, question).names.role:
+            subject = _subject(tx, question)
+            if role := subject.names.role:
                 # Of a session the role, whose right it is that is told.
                 self._guard.allow(tx, call, EXPLAIN, role)
             if _registry(question, call.caller.account).account != call.caller.account:
                 raise InvalidParameter(
                     "resource", "must be of the caller's account: of others whoever runs the machine may ask"
                 )
-        return self.explain(question, call.at)
+            return _explained(tx, question, subject, call.at)
 
     def asked_denied(self, call: Call, request_id: str | None) -> tuple[Explanation, str]:
         """As ``denied``, of the caller's account: what the call with that id was denied, or what was denied last.
@@ -96,14 +97,17 @@ class Explanations:
         Of a session whose key is not given, what limits it is not known and left out.
         """
         with self._database.read() as tx:
-            subject = _subject(tx, question)
-            registry = _registry(question, subject.names.account)
-            there, tags = _resource(tx, registry, question)
-        if mends(subject.names, registry.account, question.action):
-            there = []
-        about = circumstances(at, registry, subject, {**question.given, **tags})
-        request = AccessRequest(subject.names, question.action, question.resource, registry.account, about)
-        return explain(request, [*subject.sources, *there], trusted=question.action in OF_TRUST)
+            return _explained(tx, question, _subject(tx, question), at)
+
+
+def _explained(tx: Transaction, question: Question, subject: Subject, at: datetime) -> Explanation:
+    registry = _registry(question, subject.names.account)
+    there, tags = _resource(tx, registry, question)
+    if mends(subject.names, registry.account, question.action):
+        there = []
+    about = circumstances(at, registry, subject, {**question.given, **tags})
+    request = AccessRequest(subject.names, question.action, question.resource, registry.account, about)
+    return explain(request, [*subject.sources, *there], trusted=question.action in OF_TRUST)
 
 
 def _subject(tx: Transaction, question: Question) -> Subject:

@@ -14,9 +14,9 @@ from typing import Any, ParamSpec, TypeVar
 P = ParamSpec("P")
 T = TypeVar("T")
 
-ROWS = 4
+ROWS = 8
 """Threads for rows, and so connections to the database."""
-BYTES = 16
+BYTES = 32
 
 _Work = tuple[asyncio.AbstractEventLoop, "asyncio.Future[Any]", Callable[[], Any]]
 

@@ -77,7 +77,7 @@ class OciRequest:
     secure: bool
     request_id: str
     at: datetime
-    record: "Record" = field(default_factory=lambda: Record(None))
+    record: Record = field(default_factory=lambda: Record(None))
 
     def recording(self, status: int, work: Callable[P, T]) -> Callable[P, T]:
         """Return ``work`` with its record in the audit log, for a thread to do both; an answer with ``status`` follows."""

@@ -155,7 +155,8 @@ class Sessions:
         self._receiving += 1
         try:
             async for chunk, _ in chunks:
-                gathered += [chunk] if chunk else []
+                if chunk:
+                    gathered.append(chunk)
                 size += len(chunk)
                 if size >= min(GATHER, GATHERED // self._receiving) or len(gathered) == PIECES:
                     if writing:
