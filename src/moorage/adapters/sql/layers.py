@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, exists, func, insert, select, tuple_, update
 
+from moorage.adapters.sql.quick import Quick
 from moorage.adapters.sql.repositories import upsert_in
 from moorage.adapters.sql.schema import contents, layers, references, remnants, repositories, uploads
 from moorage.adapters.sql.times import to_moment, to_seconds
@@ -88,11 +89,14 @@ _abandoned = (
     .limit(bindparam("count"))
 )
 _upload = select(uploads).where(uploads.c.id == bindparam("id"), uploads.c.repository_id == bindparam("repository"))
-_open = select(func.count()).where(uploads.c.owner == bindparam("owner"))
-# Made once: to put a statement together costs more than SQLite takes to carry it out.
-_start = insert(uploads)
-_grow = update(uploads).where(uploads.c.id == bindparam("upload"), uploads.c.repository_id == bindparam("repository"))
-_end = delete(uploads).where(uploads.c.id == bindparam("id"))
+_open = Quick(select(func.count()).where(uploads.c.owner == bindparam("owner")))
+_start = Quick(insert(uploads))
+_grow = Quick(
+    update(uploads)
+    .where(uploads.c.id == bindparam("upload"), uploads.c.repository_id == bindparam("repository"))
+    .values({column: bindparam(column) for column in ("touched_at", "size", "parts", "small_last_part", "small_part")})
+)
+_end = Quick(delete(uploads).where(uploads.c.id == bindparam("id")))
 
 
 @cache
@@ -227,7 +231,7 @@ class SqlUploadRows:
 
     def add(self, upload: Upload) -> None:
         """Store a new upload."""
-        self._connection.execute(_start, _row(upload))
+        _start.run(self._connection, _row(upload))
 
     def get(self, repository: Repository, upload: UploadId) -> Upload | None:
         """Return an upload of this repository."""
@@ -237,15 +241,16 @@ class SqlUploadRows:
     def update(self, upload: Upload) -> bool:
         """Store how far an upload has come; False where its repository has no such upload any more."""
         values = {**_row(upload), "upload": upload.id, "repository": upload.repository_id}
-        return self._connection.execute(_grow, values).rowcount > 0
+        return _grow.run(self._connection, values) > 0
 
     def remove(self, upload: UploadId) -> None:
         """Forget an upload."""
-        self._connection.execute(_end, {"id": upload})
+        _end.run(self._connection, {"id": upload})
 
     def count(self, owner: str) -> int:
         """Return how many uploads a user has open."""
-        return self._connection.execute(_open, {"owner": owner}).scalar_one()
+        found = _open.row(self._connection, {"owner": owner})
+        return int(found[0]) if found else 0
 
     def abandoned(self, before: datetime, after: str, limit: int) -> list[Unused]:
         """Return up to ``limit`` uploads that nothing came for since ``before``, those after an id."""

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, literal_column, se
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from moorage.adapters.sql.quick import Quick
 from moorage.adapters.sql.schema import (
     NOBODY,
     layers,
@@ -29,8 +30,8 @@ from moorage.core.repositories import Encryption, Mutability, Repository, TagMut
 _of_registry = (repositories.c.account == bindparam("account"), repositories.c.region == bindparam("region"))
 # In the order of ``_repository``; what is counted is no part of it.
 COLUMNS = tuple(column for column in repositories.c if column.name not in ("image_count", "access_version"))
-_get = select(*COLUMNS).where(*_of_registry, repositories.c.name == bindparam("name"))
-_lock = _get.with_for_update()
+_of_name = select(*COLUMNS).where(*_of_registry, repositories.c.name == bindparam("name"))
+_get, _lock = Quick(_of_name), Quick(_of_name.with_for_update())
 _named = select(*COLUMNS).where(*_of_registry, repositories.c.name.in_(bindparam("names", expanding=True)))
 _page = (
     select(*COLUMNS)
@@ -94,12 +95,12 @@ class SqlRepositoryRows:
 
     def lock(self, registry: Registry, name: RepositoryName) -> Repository | None:
         """Return the repository and keep every other write to it out until the transaction ends."""
-        row = self._connection.execute(_lock, {**key_of(registry), "name": name}).one_or_none()
+        row = _lock.row(self._connection, {**key_of(registry), "name": name})
         return to_repository(row) if row else None
 
     def get(self, registry: Registry, name: RepositoryName) -> Repository | None:
         """Return the repository."""
-        row = self._connection.execute(_get, {**key_of(registry), "name": name}).one_or_none()
+        row = _get.row(self._connection, {**key_of(registry), "name": name})
         return to_repository(row) if row else None
 
     def add(self, repository: Repository) -> Repository:

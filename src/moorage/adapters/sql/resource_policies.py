@@ -2,6 +2,7 @@
 
 from sqlalchemy import Connection, bindparam, delete, func, literal_column, select
 
+from moorage.adapters.sql.quick import Quick
 from moorage.adapters.sql.repositories import count_registry, count_repository, key_of, upsert
 from moorage.adapters.sql.schema import accounts, registries, registry_policies, repositories, repository_policies
 from moorage.core.names import AccountId, Registry, RepositoryName
@@ -14,14 +15,14 @@ _registry_version = (
     .scalar_subquery()
 )
 registry_version = func.coalesce(_registry_version, literal_column("0"))
-_versions = select(identity_version, registry_version)
+_versions = Quick(select(identity_version, registry_version))
 _of_name = (
     repositories.c.account == bindparam("account"),
     repositories.c.region == bindparam("region"),
     repositories.c.name == bindparam("name"),
 )
-_versions_here = select(identity_version, registry_version, repositories.c.id, repositories.c.access_version).where(
-    *_of_name
+_versions_here = Quick(
+    select(identity_version, registry_version, repositories.c.id, repositories.c.access_version).where(*_of_name)
 )
 _of_registry = (
     registry_policies.c.account == bindparam("account"),
@@ -40,9 +41,9 @@ class SqlResourcePolicyRows:
     def versions(self, caller: AccountId, registry: Registry, name: RepositoryName | None) -> Versions | None:
         """Return the numbers of the last changes; None where there is no such account."""
         values = {**key_of(registry), "caller": caller}
-        found = self._connection.execute(_versions_here, {**values, "name": name}).one_or_none() if name else None
-        row = tuple(found or self._connection.execute(_versions, values).one())
-        return None if row[0] is None else Versions(*row)
+        row = _versions_here.row(self._connection, {**values, "name": name}) if name else None
+        row = row or _versions.row(self._connection, values)
+        return Versions(*row) if row and row[0] is not None else None
 
     def of_repository(self, repository: int) -> str | None:
         """Return the policy of a repository."""
