@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, delete, exists, func, insert, or_, select, update
 
+from moorage.adapters.sql.quick import Quick
 from moorage.adapters.sql.repositories import upsert_in
 from moorage.adapters.sql.schema import contents, images, layers, references, repositories, tags
 from moorage.adapters.sql.times import to_moment, to_seconds
@@ -26,10 +27,8 @@ _status: dict[TagStatus, Any] = {
     TagStatus.UNTAGGED: (~images.c.tagged,),
     TagStatus.ANY: (),
 }
-_note_tagged = (
-    update(images)
-    .where(images.c.id.in_(bindparam("ids", expanding=True)), images.c.tagged != _has_tag)
-    .values(tagged=_has_tag)
+_note_tagged = Quick(
+    update(images).where(images.c.id == bindparam("image"), images.c.tagged != _has_tag).values(tagged=_has_tag)
 )
 
 _by_digest = _columns.where(_here, images.c.digest.in_(bindparam("digests", expanding=True)))
@@ -86,47 +85,55 @@ _content = select(images.c.digest, images.c.content).where(images.c.id.in_(bindp
 _lengths = select(images.c.digest, func.length(images.c.content).label("length")).where(
     images.c.id.in_(bindparam("ids", expanding=True))
 )
-_tag_targets = (
+_tag_targets = Quick(
     select(tags.c.name, images.c.digest)
     .join(images, tags.c.image_id == images.c.id)
-    .where(tags.c.repository_id == bindparam("repository"), tags.c.name.in_(bindparam("names", expanding=True)))
+    .where(tags.c.repository_id == bindparam("repository"), tags.c.name.in_(bindparam("names", expanding=True))),
+    many="names",
 )
-_image_count = select(repositories.c.image_count).where(repositories.c.id == bindparam("repository"))
-_one_more = (
+_image_count = Quick(select(repositories.c.image_count).where(repositories.c.id == bindparam("repository")))
+_one_more = Quick(
     update(repositories)
     .where(repositories.c.id == bindparam("repository"))
     .values(image_count=repositories.c.image_count + bindparam("more"))
 )
-_id_of = select(images.c.id).where(_here, images.c.digest == bindparam("digest"))
-_pointed_at = select(tags.c.image_id).where(
-    tags.c.repository_id == bindparam("repository"), tags.c.name == bindparam("tag")
+_id_of = Quick(select(images.c.id).where(_here, images.c.digest == bindparam("digest")))
+_pointed_at = Quick(
+    select(tags.c.image_id).where(tags.c.repository_id == bindparam("repository"), tags.c.name == bindparam("tag"))
 )
-# Made once: to put a statement together costs more than SQLite takes to carry it out.
-_add = insert(images).returning(images.c.id)
-_refer = insert(references)
+_given = ("repository_id", "digest", "media_type", "artifact_type", "subject", "size", "pushed_at", "content")
+_add = Quick(insert(images).values({column: bindparam(column) for column in _given}).returning(images.c.id))
+_refer = Quick(insert(references))
 
 
 @cache
-def _pointed(dialect: str) -> Any:
+def _pointed(dialect: str) -> Quick:
     values: dict[str, Any] = {
         "repository_id": bindparam("repository"),
         "name": bindparam("tag"),
         "image_id": bindparam("image"),
     }
     row = upsert_in(dialect, tags).values(values)
-    return row.on_conflict_do_update(index_elements=["repository_id", "name"], set_={"image_id": row.excluded.image_id})
+    moved = {"image_id": row.excluded.image_id}
+    return Quick(row.on_conflict_do_update(index_elements=["repository_id", "name"], set_=moved))
 
 
-_own = select(
-    images.c.id, select(func.count()).where(tags.c.image_id == images.c.id).scalar_subquery().label("tag_count")
-).where(_here, images.c.digest == bindparam("digest"))
-_blob_sizes = (
+_tag_count = Quick(
+    select(select(func.count()).where(tags.c.image_id == images.c.id).scalar_subquery()).where(
+        _here, images.c.digest == bindparam("digest")
+    )
+)
+_blob_sizes = Quick(
     select(contents.c.digest, contents.c.size)
     .join_from(layers, contents)
-    .where(layers.c.repository_id == bindparam("repository"), layers.c.digest.in_(bindparam("digests", expanding=True)))
+    .where(
+        layers.c.repository_id == bindparam("repository"), layers.c.digest.in_(bindparam("digests", expanding=True))
+    ),
+    many="digests",
 )
-_image_sizes = select(images.c.digest, images.c.size).where(
-    _here, images.c.digest.in_(bindparam("digests", expanding=True))
+_image_sizes = Quick(
+    select(images.c.digest, images.c.size).where(_here, images.c.digest.in_(bindparam("digests", expanding=True))),
+    many="digests",
 )
 
 
@@ -139,12 +146,12 @@ class SqlImageRows:
     def shelf(self, repository: Repository, manifest: Manifest, tags: Sequence[Tag]) -> Shelf:
         """Return what putting ``manifest`` under ``tags`` can touch."""
         here = {"repository": repository.id}
-        own = self._connection.execute(_own, {**here, "digest": manifest.digest}).one_or_none()
+        own = _tag_count.row(self._connection, {**here, "digest": manifest.digest})
         return Shelf(
             known=own is not None,
             tagged=self._tagged(repository, tags),
-            tag_count=own.tag_count if own else 0,
-            image_count=0 if own else self._connection.execute(_image_count, here).scalar_one(),
+            tag_count=own[0] if own else 0,
+            image_count=0 if own else _image_count.value(self._connection, here),
             blobs=self._sizes(_blob_sizes, repository, [part.digest for part in manifest.blobs]),
             images=self._sizes(_image_sizes, repository, [part.digest for part in manifest.images]),
         )
@@ -152,14 +159,12 @@ class SqlImageRows:
     def _tagged(self, repository: Repository, names: Sequence[Tag]) -> dict[Tag, Digest]:
         if not names:
             return {}
-        rows = self._connection.execute(_tag_targets, {"repository": repository.id, "names": list(names)})
-        return {row.name: row.digest for row in rows}
+        return dict(_tag_targets.rows(self._connection, {"repository": repository.id, "names": list(names)}))
 
-    def _sizes(self, statement: Select[Any], repository: Repository, digests: list[Digest]) -> dict[Digest, int]:
+    def _sizes(self, statement: Quick, repository: Repository, digests: list[Digest]) -> dict[Digest, int]:
         if not digests:
             return {}
-        rows = self._connection.execute(statement, {"repository": repository.id, "digests": digests})
-        return {row.digest: row.size for row in rows}
+        return dict(statement.rows(self._connection, {"repository": repository.id, "digests": digests}))
 
     def add(self, repository: Repository, manifest: Manifest, size: int, at: datetime) -> None:
         """Store an image with its bytes and references."""
@@ -173,8 +178,8 @@ class SqlImageRows:
             "pushed_at": to_seconds(at),
             "content": manifest.content,
         }
-        image = self._connection.execute(_add, row).scalar_one()
-        self._connection.execute(_one_more, {"repository": repository.id, "more": 1})
+        image = _add.value(self._connection, row)
+        _one_more.run(self._connection, {"repository": repository.id, "more": 1})
         parts = {part.digest: ("blob", part.media_type) for part in manifest.blobs}
         parts |= {part.digest: ("image", part.media_type) for part in manifest.images}
         if parts:
@@ -188,27 +193,28 @@ class SqlImageRows:
                 }
                 for digest, (kind, media_type) in parts.items()
             ]
-            self._connection.execute(_refer, rows)
+            _refer.run(self._connection, *rows)
 
     def point_tag(self, repository: Repository, tag: Tag, digest: Digest) -> None:
         """Make ``tag`` point at the image, wherever it pointed before."""
         here = {"repository": repository.id}
-        image = self._connection.execute(_id_of, {**here, "digest": digest}).scalar_one()
-        before = self._connection.execute(_pointed_at, {**here, "tag": tag}).scalars().all()
-        self._connection.execute(_pointed(self._connection.dialect.name), {**here, "tag": tag, "image": image})
-        self._connection.execute(_note_tagged, {"ids": [image, *before]})
+        image = _id_of.value(self._connection, {**here, "digest": digest})
+        before = _pointed_at.rows(self._connection, {**here, "tag": tag})
+        _pointed(self._connection.dialect.name).run(self._connection, {**here, "tag": tag, "image": image})
+        _note_tagged.run(self._connection, *({"image": number} for number in (image, *(row[0] for row in before))))
 
     def untag(self, repository: Repository, names: Sequence[Tag]) -> None:
         """Remove tags."""
         gone = delete(tags).where(tags.c.repository_id == repository.id, tags.c.name.in_(names))
         pointed_at = self._connection.execute(gone.returning(tags.c.image_id)).scalars().all()
-        self._connection.execute(_note_tagged, {"ids": sorted(set(pointed_at))})
+        if pointed_at:
+            _note_tagged.run(self._connection, *({"image": number} for number in sorted(set(pointed_at))))
 
     def remove(self, image: Image) -> None:
         """Forget an image with its tags."""
         gone = delete(images).where(images.c.id == image.id).returning(images.c.repository_id)
         for repository in self._connection.execute(gone).scalars().all():
-            self._connection.execute(_one_more, {"repository": repository, "more": -1})
+            _one_more.run(self._connection, {"repository": repository, "more": -1})
 
     def find(self, repository: Repository, *, digests: Sequence[str], tags: Sequence[str]) -> list[Image]:
         """Return the images that have one of the digests or one of the tags, each once, with all their tags."""

@@ -100,15 +100,17 @@ _end = Quick(delete(uploads).where(uploads.c.id == bindparam("id")))
 
 
 @cache
-def _stored(dialect: str) -> Any:
-    row = upsert_in(dialect, contents)
+def _stored(dialect: str) -> Quick:
+    row = upsert_in(dialect, contents).values(
+        {column: bindparam(column) for column in ("digest", "key", "size", "told_at")}
+    )
     told = row.on_conflict_do_update(index_elements=["digest"], set_={"told_at": row.excluded.told_at})
-    return told.returning(contents.c.key)
+    return Quick(told.returning(contents.c.key))
 
 
 @cache
-def _held(dialect: str) -> Any:
-    return upsert_in(dialect, layers).on_conflict_do_nothing().returning(layers.c.digest)
+def _held(dialect: str) -> Quick:
+    return Quick(upsert_in(dialect, layers).on_conflict_do_nothing().returning(layers.c.digest))
 
 
 class SqlLayerRows:
@@ -132,7 +134,7 @@ class SqlLayerRows:
         Return the key of its bytes, and whether the repository did not hold it before.
         """
         row = {"digest": digest, "key": key, "size": size, "told_at": to_seconds(at)}
-        kept = self._connection.execute(_stored(self._connection.dialect.name), row).scalar_one()
+        kept = _stored(self._connection.dialect.name).value(self._connection, row)
         return UploadId(kept), self._hold(repository, digest)
 
     def move(self, digest: Digest, key: UploadId) -> None:
@@ -154,7 +156,7 @@ class SqlLayerRows:
 
     def _hold(self, repository: Repository, digest: Digest) -> bool:
         row = {"repository_id": repository.id, "digest": digest}
-        return self._connection.execute(_held(self._connection.dialect.name), row).first() is not None
+        return _held(self._connection.dialect.name).row(self._connection, row) is not None
 
     def remove(self, repository: Repository, digest: Digest) -> None:
         """Note that the repository holds a blob no longer; the content stays, for others may hold it."""
@@ -249,8 +251,7 @@ class SqlUploadRows:
 
     def count(self, owner: str) -> int:
         """Return how many uploads a user has open."""
-        found = _open.row(self._connection, {"owner": owner})
-        return int(found[0]) if found else 0
+        return int(_open.value(self._connection, {"owner": owner}))
 
     def abandoned(self, before: datetime, after: str, limit: int) -> list[Unused]:
         """Return up to ``limit`` uploads that nothing came for since ``before``, those after an id."""
