@@ -154,8 +154,8 @@ class SqlDatabase:
         with self.engine.connect() as connection:
             if not self.is_sqlite:
                 connection = connection.execution_options(isolation_level="REPEATABLE READ")  # noqa: PLW2901 - the same connection, with an option
-            with connection.begin():
-                yield SqlTransaction(connection, self.vault)
+            connection.begin()  # by itself it would begin with the first statement that goes through it
+            yield SqlTransaction(connection, self.vault)
 
     def secret(self, name: str, fresh: bytes) -> bytes:
         """Return the secret of that name, which all processes on this database share; ``fresh`` becomes it at the first call."""
