@@ -96,6 +96,17 @@ def test_a_role_is_explained_by_its_trust_policy(desk: Desk) -> None:
     assert not explained(desk, desk.admin, "sts:AssumeRole", f"{role.arn}2").decision.allowed
 
 
+def test_what_is_settled_cannot_be_given(desk: Desk, app: RepositoryName) -> None:
+    desk.repositories.tag(desk.admin, app, {"stage": "prod"})
+    ada = desk.someone(PULL, Condition={"StringEquals": {"aws:ResourceTag/stage": "test"}})
+
+    known = {"aws:sourceip": "10.0.0.1", "aws:username": ada.caller.user_name}
+    assert not explained(desk, ada, **known).decision.allowed
+    for key in ("aws:resourcetag/stage", "aws:username", "aws:principaltag/team", "aws:requestedregion"):
+        with pytest.raises(InvalidParameter, match=key):
+            explained(desk, ada, **{key: "another"})
+
+
 def test_root_is_told_that_it_can_mend_a_policy_that_keeps_everybody_out(desk: Desk, app: RepositoryName) -> None:
     desk.policies.set(desk.admin, app, statement("Deny", "*", "ecr:*"), force=True)
     root = replace(desk.admin, caller=Accounts(desk.database).root(HERE.account, AT, 3600).caller)
@@ -176,6 +187,10 @@ def test_what_was_denied_is_told_to_who_may_ask_about_everybody(desk: Desk) -> N
         explanations.asked_denied(desk.admin, "2")
     with pytest.raises(NoSuchEntity, match="No such denial"):
         explanations.asked_denied(desk.admin, "1")
+    desk.identities.delete_key(desk.admin, ada.caller.user_name, ada.caller.access_key_id)
+    desk.identities.delete_user(desk.admin, ada.caller.user_name)
+    with pytest.raises(NoSuchEntity, match="Said when it was denied: User"):
+        explanations.asked_denied(desk.admin, "0")
     only_ada = desk.someone("moorage:Explain", resource=ada.caller.arn)
     for request in (None, "0", "2", "3"):
         with pytest.raises(AccessDenied, match=r"moorage:Explain on resource: \*"):

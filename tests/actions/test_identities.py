@@ -427,6 +427,12 @@ def test_an_account_has_one_alias_which_a_new_one_replaces(identities: Identitie
     assert identities.aliases(admin) == []
 
 
+def test_an_alias_is_no_number_of_an_account(identities: Identities, admin: Call) -> None:
+    with pytest.raises(IdentityInvalid):
+        identities.create_alias(admin, OTHER)
+    assert identities.aliases(admin) == []
+
+
 def test_an_alias_of_another_account_is_taken(identities: Identities, admin: Call) -> None:
     identities.create_alias(call_of(start(identities, OTHER)), "harbour")
 

@@ -12,7 +12,6 @@ from moorage.core.calls import Call
 from moorage.core.errors import (
     AccessDenied,
     InvalidParameter,
-    InvalidTagParameter,
     RegistryPolicyNotFound,
     RepositoryNotFound,
     RepositoryPolicyNotFound,
@@ -172,7 +171,7 @@ def test_there_is_no_way_back_to_a_policy_that_speaks_of_three_actions_alone(des
 
 
 def test_a_token_is_a_matter_of_ones_own_account_alone(desk: Desk) -> None:
-    desk.policies.put_registry(desk.admin, document("ecr:GetAuthorizationToken", effect="Deny"))
+    desk.policies.put_registry(desk.admin, document("ecr:GetAuthorizationToken", effect="Deny", Resource="*"))
 
     assert desk.tokens.issue(desk.admin)
 
@@ -220,6 +219,7 @@ BAD = [
     document("ecr:*", Condition={"StringIs": {"aws:SourceIp": "x"}}),
     document("ecr:*", Sid="\ud800"),
     document("ecr:*", Resource="repository"),
+    document("ecr:*", principal={"Service": "foo"}),
     '{"Version":"2012-10-17","Version":"2012-10-17","Statement":[]}',
     "[" * 9000,
     json.dumps(
@@ -242,6 +242,12 @@ def test_a_bad_document_is_refused_with_ecrs_sentence_and_changes_nothing(
         "Invalid parameter at 'PolicyText' failed to satisfy constraint: 'Invalid repository policy provided'"
     )
     assert desk.rows() == before
+
+
+def test_a_statement_of_a_registrys_policy_says_what_it_is_about(desk: Desk) -> None:
+    with pytest.raises(InvalidParameter, match="Invalid registry policy provided"):
+        desk.policies.put_registry(desk.admin, document("ecr:CreateRepository"))
+    assert refusal(lambda: desk.policies.registry(desk.admin)) is RegistryPolicyNotFound
 
 
 def test_a_user_of_an_account_that_is_elsewhere_may_be_named(desk: Desk, app: RepositoryName) -> None:
@@ -342,15 +348,16 @@ def test_nobody_locks_themselves_out_by_a_tag_of_the_repository(desk: Desk, app:
         set_policy(desk, app, document("ecr:*", effect="Deny", Condition=tagged))
 
 
-def test_two_tags_that_differ_in_case_alone_are_refused_for_conditions_know_no_case(
-    desk: Desk, app: RepositoryName
-) -> None:
-    desk.repositories.tag(desk.admin, app, {"Stage": "production"})
+def test_of_two_tags_that_differ_in_case_alone_a_condition_matches_neither(desk: Desk, app: RepositoryName) -> None:
+    condition = {"StringEquals": {"aws:ResourceTag/STAGE": "test"}}
+    set_policy(desk, app, document(PULL, effect="Deny", Condition=condition))
+    desk.repositories.tag(desk.admin, app, {"stage": "test"})
+    assert pull(desk, desk.admin, app) is AccessDenied
 
-    with pytest.raises(InvalidTagParameter):
-        desk.repositories.tag(desk.admin, app, {"stage": "test"})
     desk.repositories.tag(desk.admin, app, {"Stage": "test"})
-    assert desk.repositories.tags(desk.admin, app) == {"Stage": "test"}
+
+    assert desk.repositories.tags(desk.admin, app) == {"Stage": "test", "stage": "test"}
+    assert pull(desk, desk.admin, app) is None
 
 
 def test_a_deny_that_comes_between_the_two_looks_of_a_pull_stops_it(

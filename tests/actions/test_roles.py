@@ -53,7 +53,10 @@ def test_a_role_changes_in_what_is_given_alone(identities: Identities, admin: Ca
     role, _ = identities.roles.describe(admin, "ci", "tests")
     assert (role.description, role.max_session) == ("tests", 7200)
     identities.roles.trust(admin, "ci", trusting({"AWS": OTHER}))
-    assert identities.roles.get(admin, "ci")[0].trust == trusting({"AWS": OTHER})
+    # As IAM does, which shows an account by its root.
+    assert json.loads(identities.roles.get(admin, "ci")[0].trust) == json.loads(
+        trusting({"AWS": f"arn:aws:iam::{OTHER}:root"})
+    )
 
 
 def test_whoever_is_named_in_this_store_must_be_there(identities: Identities, admin: Call) -> None:
@@ -86,7 +89,7 @@ def test_a_later_user_of_the_same_name_is_not_trusted(identities: Identities, ad
 
     assert json.loads(identities.roles.get(admin, "ci")[0].trust)["Statement"]["Principal"] == {"AWS": user.id}
     assert json.loads(identities.roles.get(other, "ci")[0].trust)["Statement"]["Principal"] == {
-        "AWS": [user.id, ACCOUNT]
+        "AWS": [user.id, f"arn:aws:iam::{ACCOUNT}:root"]
     }
 
 

@@ -210,8 +210,15 @@ def test_a_session_hands_on_its_transitive_tags_and_lasts_an_hour_in_a_chain(des
     assert dict(chained.tags) == {"team": "a"}
     with pytest.raises(IdentityInvalid, match="role chaining"):
         assume(desk, call_with(tagged), second.arn, seconds=7200)
-    with pytest.raises(IdentityInvalid, match="transitive"):
+    with pytest.raises(IdentityInvalid, match="conflicts with a transitive"):
         assume(desk, call_with(tagged), second.arn, tags=[("Team", "b")])
+    with pytest.raises(IdentityInvalid, match="must be included"):
+        assume(desk, desk.admin, first.arn, tags=[("own", "b")], transitive=["team"])
+
+
+def test_no_policy_keeps_a_user_from_temporary_credentials(desk: Desk) -> None:
+    for caller in (desk.someone(), desk.someone("*", effect="Deny")):
+        assert desk.sessions.of_user(caller, None).caller.arn == caller.caller.arn
 
 
 def test_credentials_of_a_user_do_what_the_user_may_but_iam(desk: Desk, app: RepositoryName) -> None:

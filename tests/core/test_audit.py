@@ -50,8 +50,9 @@ def event(
     failure: Failure | None = None,
     call: Call = CALL,
     service: str = "ecr",
+    answer: Any = None,
 ) -> dict[str, Any]:
-    line = record(call, service, operation, parameters, failure, "event-1")
+    line = record(call, service, operation, parameters, failure, "event-1", answer)
     assert line.isascii()
     assert line.count(b"\n") == 1
     assert line.endswith(b"\n")
@@ -95,6 +96,20 @@ def test_a_call_is_told_in_cloudtrails_shape() -> None:
         "recipientAccountId": "444455556666",
         "eventCategory": "Management",
     }
+
+
+def test_an_answer_is_told_of_changes_and_of_credentials_without_their_secrets() -> None:
+    key = {"AccessKey": {"AccessKeyId": "AKIANEW", "SecretAccessKey": "s3cret"}}
+    session = {"Credentials": {"AccessKeyId": "ASIANEW", "SecretAccessKey": "s3cret", "SessionToken": "t0ken"}}
+
+    told = event("CreateAccessKey", answer=key)["responseElements"]["accessKey"]
+    assert told == {"accessKeyId": "AKIANEW", "secretAccessKey": HIDDEN}
+    told = event("AssumeRole", answer=session)["responseElements"]["credentials"]
+    assert told == {"accessKeyId": "ASIANEW", "secretAccessKey": HIDDEN, "sessionToken": HIDDEN}
+    assert event("DescribeImages", answer={"imageDetails": []})["responseElements"] is None
+    long = event("PutUser", {"userName": "ann"}, answer={f"k{number}": "x" * 1000 for number in range(200)})
+    assert long["responseElements"]["omitted"]
+    assert long["requestParameters"] == {"userName": "ann"}
 
 
 def test_a_failure_is_told_by_code_and_sentence() -> None:

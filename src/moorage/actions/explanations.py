@@ -1,5 +1,7 @@
 """Why a request is allowed or denied, for whoever runs the machine, and for who may ask within an account."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from moorage.actions.access import Guard
@@ -68,12 +70,14 @@ class Explanations:
         with self._database.read() as tx:
             self._guard.allow(tx, call, EXPLAIN, "*")
         question, said = self._denial(Wanted(account=account, request_id=request_id, denied=True), account)
-        return self.asked(call, question), said
+        with _told(said):
+            return self.asked(call, question), said
 
     def denied(self, wanted: Wanted, at: datetime) -> tuple[Explanation, str]:
         """Explain the newest denial that is wanted, as ``explain`` does, and return what was said then; raises NoSuchEntity."""
         question, said = self._denial(wanted, None)
-        return self.explain(question, at), said
+        with _told(said):
+            return self.explain(question, at), said
 
     def _denial(self, wanted: Wanted, account: AccountId | None) -> tuple[Question, str]:
         """Return the newest denial by a policy that is wanted, of an account's principals where one is given."""
@@ -100,12 +104,26 @@ class Explanations:
             return _explained(tx, question, _subject(tx, question), at)
 
 
+@contextmanager
+def _told(said: str) -> Iterator[None]:
+    """Tell what was said, at least, where who was denied is gone."""
+    try:
+        yield
+    except NoSuchEntity as gone:
+        raise NoSuchEntity(f"{gone} Said when it was denied: {said}") from None
+
+
 def _explained(tx: Transaction, question: Question, subject: Subject, at: datetime) -> Explanation:
     registry = _registry(question, subject.names.account)
     there, tags = _resource(tx, registry, question)
     if mends(subject.names, registry.account, question.action):
         there = []
     about = circumstances(at, registry, subject, {**question.given, **tags})
+    settled = sorted(key for key, value in question.given.items() if about.get(key) != value)
+    if settled:
+        raise InvalidParameter(
+            "context", f"{settled[0]} is settled by the principal, the resource or the region, and cannot be given"
+        )
     request = AccessRequest(subject.names, question.action, question.resource, registry.account, about)
     return explain(request, [*subject.sources, *there], trusted=question.action in OF_TRUST)
 

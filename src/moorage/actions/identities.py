@@ -18,8 +18,9 @@ from moorage.actions.policies import Policies
 from moorage.actions.roles import Roles
 from moorage.actions.simulations import Simulations
 from moorage.core.access import Names
+from moorage.core.accounts import is_alias
 from moorage.core.calls import Call
-from moorage.core.errors import DeleteConflict, EntityAlreadyExists, NoSuchEntity
+from moorage.core.errors import DeleteConflict, EntityAlreadyExists, IdentityInvalid, NoSuchEntity
 from moorage.core.identities import AccessKey, KeyUse, User
 from moorage.core.identity_tags import Pairs
 from moorage.core.managed_policies import ADMINISTRATOR_ACCESS
@@ -180,6 +181,8 @@ class Identities(Grants):
     def create_alias(self, call: Call, alias: str) -> None:
         """Name the account, in place of the name it had; raises EntityAlreadyExists where that name is taken."""
         account = call.caller.account
+        if not is_alias(alias):
+            raise IdentityInvalid(f"The account alias {alias} is not valid: it may not be a number of twelve digits.")
         with self._database.write() as tx:
             self._guard.allow(tx, call, "iam:CreateAccountAlias", "*")
             tx.identities.lock(account)

@@ -11,6 +11,7 @@ from moorage.core.errors import (
     RepositoryNotFound,
     TooManyRepositories,
 )
+from moorage.core.identity_tags import requested
 from moorage.core.names import RepositoryName
 from moorage.core.operations import (
     CREATE_REPOSITORY,
@@ -43,8 +44,7 @@ class Repositories:
     def create(self, call: Call, wanted: Repository, tags: dict[str, str]) -> Repository:
         """Create a repository with its resource tags; raises RepositoryAlreadyExists, TooManyTags, TooManyRepositories."""
         with_tags(wanted.arn, {}, tags)
-        requested = {f"aws:requesttag/{key.lower()}": value for key, value in tags.items()}
-        context = {**requested, "aws:tagkeys": list(tags)} if tags else {}
+        context = requested(list(tags.items()))
         with self._database.write() as tx:
             self._guard.allow(tx, call, CREATE_REPOSITORY, wanted.arn, context)
             if tags:
@@ -110,7 +110,7 @@ class Repositories:
 
     def tag(self, call: Call, name: RepositoryName, tags: dict[str, str]) -> None:
         """Add resource tags, over those of the same keys; raises TooManyTags."""
-        context = {f"aws:requesttag/{key.lower()}": value for key, value in tags.items()} | {"aws:tagkeys": list(tags)}
+        context = requested(list(tags.items())) or {"aws:tagkeys": []}
         with self._database.write() as tx:
             self._guard.allow_repository(tx, call, TAG_RESOURCE, name, context)
             repository = tx.repositories.lock(call.registry, name)

@@ -69,6 +69,8 @@ class Sessions:
         """
         limits = _limits(wish)
         tags = plan_tags({}, wish.tags)
+        if not {key.lower() for key in wish.transitive} <= {key.lower() for key in tags}:
+            raise IdentityInvalid("The specified transitive tag key must be included in the requested tags.")
         with self._database.write() as tx:
             role = _role(tx, arn)
             by = tx.sessions.get(call.caller.access_key_id)
@@ -86,14 +88,14 @@ class Sessions:
             if role is None or not tx.identities.note_use(role.id, call.at, call.registry.region):
                 raise AccessDenied(call.caller.arn, ASSUME_ROLE, arn, "")
             _check_managed(tx, role.account, wish.policies)
-            handed_on = {*wish.transitive, *(by.transitive if by else ())}
+            handed_on = {key.lower() for key in (*wish.transitive, *(by.transitive if by else ()))}
             seconds = seconds_of_role(wish.seconds, role, chained=bool(by and isinstance(by.identity, Role)))
             made = replace(
                 new_session(role.account, role, call.at, seconds, self._draw),
                 name=wish.name,
                 limits=limits,
                 tags=all_tags,
-                transitive=tuple(key for key in all_tags if key in handed_on),
+                transitive=tuple(key for key in all_tags if key.lower() in handed_on),
                 source_identity=source,
             )
             add_session(tx, made)
@@ -102,7 +104,8 @@ class Sessions:
     def of_user(self, call: Call, seconds: int | None) -> Session:
         """Return credentials of the calling user for a while; raises AccessDenied for a caller that has such itself."""
         with self._database.write() as tx:
-            self._guard.allow(tx, call, GET_SESSION_TOKEN, "*")
+            # No policy has a say in it (AWS STS API Reference, GetSessionToken, "Permissions").
+            self._guard.identify(tx, call)
             user = tx.identities.identity(call.caller.user_id)
             if not isinstance(user, User) or call.caller.access_key_id.startswith(PREFIX):
                 raise AccessDenied(call.caller.arn, GET_SESSION_TOKEN, "*", "with session credentials")

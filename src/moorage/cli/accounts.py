@@ -4,14 +4,14 @@ import json
 import os
 import shlex
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from moorage.cli.environment import REGION
+from moorage.cli.environment import REGION, server_environment
 from moorage.cli.options import ACCOUNT_ID, Command, Parsed, gathered, server_settings, setting_options
 from moorage.cli.server import store_problem
 from moorage.cli.tables import table
@@ -160,12 +160,13 @@ def new_key(
 @click.option(
     "--hours", type=click.IntRange(1, 12), default=1, show_default=True, help="How long the credentials last."
 )
-def root(config: Path | None, account: AccountId, hours: int, **options: str | None) -> None:
+@click.option("--region", default=REGION, show_default=True, help="The region to print.")
+def root(config: Path | None, account: AccountId, hours: int, region: str, **options: str | None) -> None:
     """Print credentials of the root user of an account, for a shell.
 
     No policy of the account limits that user. What the policy of a repository or the registry denies to everyone is denied to
-    it too, but the policy itself it can always read, replace and delete. The credentials are good for requests from this machine
-    alone.
+    it too, but the policy itself it can always read, replace and delete. The credentials are good for requests over the loopback
+    of this machine alone. Where a server has run on the data folder, its endpoint is printed too.
 
     Example: eval "$(moorage accounts root 123456789012)"
     """
@@ -176,6 +177,9 @@ def root(config: Path | None, account: AccountId, hours: int, **options: str | N
     click.echo(f"export AWS_ACCESS_KEY_ID={made.id}")
     click.echo(f"export AWS_SECRET_ACCESS_KEY={made.secret}")
     click.echo(f"export AWS_SESSION_TOKEN={made.token}")
+    with suppress(OSError):
+        for name, value in server_environment(settings.data, region).items():
+            click.echo(f"export {name}={shlex.quote(value)}")
 
 
 @accounts.command()

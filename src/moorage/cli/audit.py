@@ -82,6 +82,8 @@ def audit(
         raise click.ClickException(str(error)) from None
     for _, entry in found[:limit]:
         click.echo(entry.event if as_json else _line(entry))
+    if not found:
+        click.echo("Nothing of the kind is on record.", err=True)
     if len(found) > limit:
         click.echo(f"There are more: --before {found[limit - 1][0]}", err=True)
 

@@ -44,10 +44,17 @@ def past_proxies(environment: Mapping[str, str]) -> dict[str, str]:
 def client_environment(folder: Path, region: str) -> dict[str, str]:
     """Return the variables, from what a server keeps in its data folder; raises OSError where it has none that can be read."""
     key = json.loads((folder / Settings.CREDENTIALS).read_text())
-    variables = {
-        "AWS_ENDPOINT_URL": (folder / Settings.ENDPOINT).read_text(),
+    return {
+        **server_environment(folder, region),
         "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
         "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
+    }
+
+
+def server_environment(folder: Path, region: str) -> dict[str, str]:
+    """Return those of the variables that say where the server is; raises OSError as ``client_environment`` does."""
+    variables = {
+        "AWS_ENDPOINT_URL": (folder / Settings.ENDPOINT).read_text(),
         # The CLI and boto3 read the one, the SDKs for JavaScript and Java the other.
         "AWS_DEFAULT_REGION": region,
         "AWS_REGION": region,

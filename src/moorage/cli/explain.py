@@ -111,7 +111,10 @@ def _text(found: Explanation) -> str:
         lines += ["", "Statements that one element keeps from it:"]
         lines += [f"  {_sight(sight)}: {_failing(sight.failing[0])}" for sight in found.nearly]
     if found.remedies:
-        lines += ["", "What would change it:"]
+        lines += [
+            "",
+            "What would change it, all of it together:" if len(found.remedies) > 1 else "What would change it:",
+        ]
     for remedy in found.remedies:
         lines += [f"  {remedy.text}", *([f"  {remedy.statement}"] if remedy.statement else [])]
     return "\n".join(map(printable, lines))

@@ -22,4 +22,5 @@ class Account:
 
 def is_alias(text: str) -> bool:
     """Tell whether an account may be called that (IAM API Reference, CreateAccountAlias)."""
-    return len(text) in _ALIAS_LENGTHS and _alias.fullmatch(text) is not None
+    looks_like_an_account = len(text) == 12 and text.isdecimal()  # noqa: PLR2004 - the digits of one
+    return len(text) in _ALIAS_LENGTHS and _alias.fullmatch(text) is not None and not looks_like_an_account

@@ -43,7 +43,8 @@ _READS = (
     "Validate",
     "AssumeRole",
 )
-_CREDENTIALS = ("AssumeRole", "GetAuthorizationToken", "GetFederationToken", "GetSessionToken")
+_SESSIONS = ("AssumeRole", "GetFederationToken", "GetSessionToken")
+_CREDENTIALS = ("GetAuthorizationToken", *_SESSIONS)
 
 _secret = re.compile(r"password|secret|privatekey|assertion|authenticationcode|(?<!next)token", re.IGNORECASE)
 _session = re.compile(r"arn:([a-z-]+):sts::([0-9]{12}):assumed-role/([^/]+)/.+", re.DOTALL)
@@ -91,8 +92,12 @@ def record(
     parameters: Mapping[str, Any] | None,
     failure: Failure | None,
     event_id: str,
+    answer: Mapping[str, Any] | None = None,
 ) -> bytes:
-    """Return the line of one call; ``parameters`` are those of the operation, None where they could not be read."""
+    """Return the line of one call; ``parameters`` are those of the operation, None where they could not be read.
+
+    ``answer`` is what was answered, of which reads are recorded without.
+    """
     event = {
         "eventVersion": VERSION,
         "userIdentity": _identity(call.caller),
@@ -104,7 +109,7 @@ def record(
         "userAgent": _cut(call.context.get("aws:useragent", ""), MOST_TEXT),
         **({"errorCode": failure.code, "errorMessage": _cut(failure.message, MOST_TEXT)} if failure else {}),
         "requestParameters": _shown(parameters),
-        "responseElements": None,
+        "responseElements": _shown(answer) if answer and _has_response(operation) else None,
         "requestID": call.request_id,
         "eventID": event_id,
         "readOnly": only_reads(operation),
@@ -115,15 +120,17 @@ def record(
         "eventCategory": "Management",
     }
     line = _encoded(event)
-    if len(line) > MOST_LINE:
-        size = len(_encoded(event["requestParameters"]))
-        event["requestParameters"] = {
-            "omitted": True,
-            "originalSize": size,
-            "reason": "requestParameters too large",
-        }
-        line = _encoded(event)
+    for name in ("responseElements", "requestParameters"):
+        if len(line) > MOST_LINE:
+            size = len(_encoded(event[name]))
+            event[name] = {"omitted": True, "originalSize": size, "reason": f"{name} too large"}
+            line = _encoded(event)
     return line + b"\n"
+
+
+def _has_response(operation: str) -> bool:
+    """Tell whether CloudTrail records what was answered: of a change, and of credentials that STS gave."""
+    return not only_reads(operation) or operation.startswith(_SESSIONS)
 
 
 def _identity(caller: Caller) -> dict[str, Any]:

@@ -85,7 +85,6 @@ _LEVELS = {
         GET_DOWNLOAD_URL_FOR_LAYER,
         GET_REGISTRY_POLICY,
         GET_REPOSITORY_POLICY,
-        GET_SESSION_TOKEN,
         LIST_TAGS_FOR_RESOURCE,
     ),
     Level.TAGGING: (TAG_RESOURCE, TAG_SESSION, UNTAG_RESOURCE),
@@ -241,10 +240,10 @@ STS: Mapping[str, tuple[Right, ...]] = MappingProxyType(
         "DecodeAuthorizationMessage": (Right(DECODE_AUTHORIZATION_MESSAGE, Resource.ANY),),
         "GetAccessKeyInfo": (Right(GET_ACCESS_KEY_INFO, Resource.ANY),),
         "GetCallerIdentity": (),
-        "GetSessionToken": (Right(GET_SESSION_TOKEN, Resource.ANY),),
+        "GetSessionToken": (),
     }
 )
-"""Those of STS. Whoever has a good key may know whose it is."""
+"""Those of STS. Whoever has a good key may know whose it is, and may have temporary credentials for it."""
 
 OWN: Mapping[str, tuple[Right, ...]] = MappingProxyType({"Explain": (Right(EXPLAIN, Resource.PRINCIPAL),)})
 """Those of Moorage's own service, which AWS has not."""

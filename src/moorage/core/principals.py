@@ -13,6 +13,8 @@ _principal = re.compile(
 )
 _unique_id = re.compile(r"A[A-Z]{3}[A-Z0-9]{12,124}(?::[\w+=,.@-]{2,64})?", re.ASCII)
 _KINDS = frozenset({"AWS", "Service", "Federated", "CanonicalUser"})
+SERVICE = re.compile(r"[a-z0-9][a-z0-9.-]*\.(?:amazonaws\.com(?:\.cn)?|aws\.internal)", re.ASCII)
+"""What a principal that is a service is called."""
 _INVALID = "Invalid principal in policy"
 
 

@@ -15,6 +15,7 @@ from moorage.core.arns import Principal, principal_of
 from moorage.core.errors import InvalidParameter, MalformedPolicy
 from moorage.core.identities import Role, User
 from moorage.core.policies import MAX_RESOURCE_POLICY, Policy, condition_value, parse_resource_policy
+from moorage.core.principals import SERVICE
 
 _DOCUMENT = ("Version", "Id", "Statement")
 _STATEMENT = (
@@ -52,7 +53,11 @@ def read(text: str, kind: str) -> tuple[Document, Policy]:
         raise invalid(kind) from None
     given = json.loads(text)
     statements = given["Statement"] if isinstance(given["Statement"], list) else [given["Statement"]]
+    if kind == "registry" and not all("Resource" in one or "NotResource" in one for one in statements):
+        raise invalid(kind)  # it hangs on nothing that it could mean
     document = _ordered({**given, "Statement": [_statement(one) for one in statements]}, _DOCUMENT)
+    if not all(SERVICE.fullmatch(one) for one in _principals(document, "Service")):
+        raise invalid(kind)
     return document, policy
 
 
@@ -113,12 +118,12 @@ def denies(policy: Policy, request: AccessRequest) -> bool:
     return decide(request, Policies(resource=[policy])).because.startswith("with an explicit deny")
 
 
-def _principals(document: Document) -> list[str]:
+def _principals(document: Document, kind: str = "AWS") -> list[str]:
     found: list[str] = []
     for statement in document["Statement"]:
         for key in ("Principal", "NotPrincipal"):
             named = statement.get(key)
-            texts = named.get("AWS", []) if isinstance(named, dict) else []
+            texts = named.get(kind, []) if isinstance(named, dict) else []
             found += [texts] if isinstance(texts, str) else texts
     return found
 

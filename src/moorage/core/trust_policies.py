@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from moorage.core.errors import MalformedPolicy
 from moorage.core.operations import ASSUME_ROLE, SET_SOURCE_IDENTITY, TAG_SESSION
 from moorage.core.policies import Policy, parse_resource_policy
+from moorage.core.principals import SERVICE
 
 MAX_TRUST = 2_048
 """Characters, white space not counted (IAM User Guide, "IAM and AWS STS quotas", role trust policy length)."""
@@ -29,7 +30,6 @@ _ACTIONS = frozenset(
         TAG_SESSION,
     )
 )
-_service = re.compile(r"[a-z0-9][a-z0-9.-]*\.(?:amazonaws\.com(?:\.cn)?|aws\.internal)", re.ASCII)
 _federated = re.compile(
     r"arn:aws[a-z-]*:iam::[0-9]{12}:(?:oidc-provider|saml-provider)/[\x21-\x7e]+|[a-z0-9-]+(?:\.[a-z0-9-]+)+", re.ASCII
 )
@@ -38,7 +38,7 @@ _aws = re.compile(
     r"|arn:aws[a-z-]*:(?:iam|sts)::[0-9]{12}:(?:root|(?:user|role|assumed-role|federated-user)/[\x21-\x29\x2b-\x7e]+)",
     re.ASCII,
 )
-_FORMS = {"AWS": ("AWS", _aws), "Service": ("SERVICE", _service), "Federated": ("Federated", _federated)}
+_FORMS = {"AWS": ("AWS", _aws), "Service": ("SERVICE", SERVICE), "Federated": ("Federated", _federated)}
 
 
 @dataclass(frozen=True, slots=True)

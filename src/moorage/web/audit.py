@@ -43,11 +43,12 @@ class Recorder:
         operation: str,
         parameters: Mapping[str, Any] | None,
         error: Exception | None = None,
+        answer: Mapping[str, Any] | None = None,
     ) -> None:
         """Record a call that belongs into the log; never raises, for what was done cannot be taken back."""
         try:
             failure = None if error is None else self._failure(error, service)
-            self._append(record(call, service, operation, parameters, failure, new_id()))
+            self._append(record(call, service, operation, parameters, failure, new_id(), answer))
         except Exception:  # noqa: BLE001 - whatever it is, the caller is to hear of what was done
             self._failed()
             _log.exception("request %s: %s could not be recorded", call.request_id, operation)

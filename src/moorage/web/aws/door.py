@@ -143,6 +143,7 @@ class AwsDoor:
     ) -> Mapping[str, Any] | None:
         """Have an operation carried out for a caller that is known, if its key still is good, and record what became of it."""
         given: dict[str, Any] | None = None
+        result: Mapping[str, Any] | None = None
         failed: Exception | None = None
         try:
             _raise(refusal)
@@ -152,13 +153,14 @@ class AwsDoor:
                 call = replace(call, registry=Registry(AccountId(given["registryId"]), call.registry.region))
             if self._throttle:
                 self._throttle.admit(call, operation.name)
-            return handler(call, given)
+            result = handler(call, given)
         except Exception as error:
             failed = error
             raise
         finally:
             if self._audit and self._audit.wants(operation.name, failed):
-                self._audit.record(call, meant.name, operation.name, given, failed)
+                self._audit.record(call, meant.name, operation.name, given, failed, result)
+        return result
 
     def _handler(self, meant: Service, operation: Operation) -> Handler:
         handler = self._services[meant.name].get(operation.name)
@@ -286,12 +288,14 @@ def _error(
 ) -> Answer:
     if _protocol(request) == "json":
         return _answer(request, status, json11.MEDIA_TYPE, json11.write_error(code, message, members or {}))
-    body = query.write_error(_NAMESPACE, code, status, message, request.request_id)
+    body = query.write_error(_namespace(request), code, status, message, request.request_id)
     return _answer(request, status, query.MEDIA_TYPE, body)
 
 
-# Clients read the code whatever the namespace; a refusal can precede the knowledge of which service was meant.
-_NAMESPACE = "https://iam.amazonaws.com/doc/2010-05-08/"
+def _namespace(request: AwsRequest) -> str:
+    """Return that of the service whose version a form names: a refusal can precede the knowledge of which one was meant."""
+    sts, iam = service("sts"), service("iam")
+    return (sts if f"Version={sts.version}".encode() in request.body[:_ACTION_WITHIN] else iam).namespace
 
 
 def _answer(request: AwsRequest, status: int, media_type: str, body: bytes) -> Answer:
