@@ -13,9 +13,9 @@ from typing import Generic, Protocol, TypeVar
 
 from moorage.actions.rights import (
     NO_CONTEXT,
+    Circumstances,
     Context,
     Subject,
-    circumstances,
     mends,
     of_resource,
     read_registry,
@@ -253,7 +253,7 @@ def _decide(
     if there and mends(rights.subject.names, call.registry.account, action):
         there = []
     needs_context = rights.needs_context or any(policy.needs_context for policy in there)
-    told = _context(call, rights, {**context, **repository.tags}) if needs_context else NO_CONTEXT
+    told = _context(call, rights, repository.tags, context) if needs_context else NO_CONTEXT
     decision = decide(_question(rights.subject.names, call, action, resource, told), _with(rights, there))
     if note:
         note(rights.subject.names.role or rights.subject.names.arn, resource, action, call.at, allowed=decision.allowed)
@@ -286,5 +286,5 @@ def _read_rights(tx: Transaction, caller: Caller) -> _Rights | _Nobody:
     return _Rights(subject, policies_of(subject.sources), needs_context)
 
 
-def _context(call: Call, rights: _Rights, context: Context) -> Context:
-    return circumstances(call.at, call.registry, rights.subject, {**call.context, **context})
+def _context(call: Call, rights: _Rights, *given: Context) -> Context:
+    return Circumstances(call.at, call.registry, rights.subject, *given, call.context)

@@ -7,9 +7,9 @@ from datetime import datetime
 from moorage.actions.access import Guard
 from moorage.actions.rights import (
     NO_CONTEXT,
+    Circumstances,
     Context,
     Subject,
-    circumstances,
     mends,
     of_resource,
     read_registry,
@@ -118,7 +118,7 @@ def _explained(tx: Transaction, question: Question, subject: Subject, at: dateti
     there, tags = _resource(tx, registry, question)
     if mends(subject.names, registry.account, question.action):
         there = []
-    about = circumstances(at, registry, subject, {**question.given, **tags})
+    about = Circumstances(at, registry, subject, tags, question.given)
     settled = sorted(key for key, value in question.given.items() if about.get(key) != value)
     if settled:
         raise InvalidParameter(

@@ -3,7 +3,7 @@
 A stored document that cannot be read any more may have denied something, so it denies everything.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -157,19 +157,48 @@ def of_resource(document: str) -> Policy:
         return _DENY_EVERYONE
 
 
-def circumstances(at: datetime, registry: Registry, subject: Subject, given: Context) -> Context:
-    """Return the condition keys of a request (IAM User Guide, "AWS global condition context keys").
+class Circumstances(Mapping[str, str | Sequence[str]]):
+    """The condition keys of a request (IAM User Guide, "AWS global condition context keys"), each found when a condition asks for it.
 
-    Those about the principal come from nowhere else: nothing that a door or an action gives can stand in for them.
+    Those about the principal come from nowhere else: nothing that a door or an action gives can stand in for them. Of what is
+    ``given`` the first that has a key counts.
     """
-    return {
-        "aws:currenttime": at.isoformat(),
-        "aws:epochtime": str(int(at.timestamp())),
-        **{key: value for key, value in given.items() if not key.startswith(_OF_PRINCIPALS)},
-        **subject.about,
-        "aws:requestedregion": registry.region,
-        "aws:resourceaccount": registry.account,
-    }
+
+    __slots__ = ("_at", "_given", "_registry", "_subject")
+
+    def __init__(self, at: datetime, registry: Registry, subject: Subject, *given: Context) -> None:
+        self._at = at
+        self._registry = registry
+        self._subject = subject
+        self._given = given
+
+    def __getitem__(self, key: str) -> str | Sequence[str]:
+        if key.startswith(_OF_PRINCIPALS):
+            return self._subject.about[key]
+        settled = _SETTLED.get(key)
+        if settled:
+            return settled(self._registry)
+        for each in self._given:
+            if key in each:
+                return each[key]
+        return _MOMENTS[key](self._at)
+
+    def __iter__(self) -> Iterator[str]:
+        given = {key for each in self._given for key in each if not key.startswith(_OF_PRINCIPALS)}
+        return iter({*_SETTLED, *_MOMENTS, *self._subject.about, *given})
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+_SETTLED: Mapping[str, Callable[[Registry], str]] = {
+    "aws:requestedregion": lambda registry: registry.region,
+    "aws:resourceaccount": lambda registry: registry.account,
+}
+_MOMENTS: Mapping[str, Callable[[datetime], str]] = {
+    "aws:currenttime": datetime.isoformat,
+    "aws:epochtime": lambda at: str(int(at.timestamp())),
+}
 
 
 def mends(names: Names, account: str, action: str) -> bool:
