@@ -98,7 +98,8 @@ def test_terraforms_aws_iam_role(iam: Any) -> None:
     iam.tag_role(RoleName=name, Tags=[{"Key": "team", "Value": "ops"}])
     imported = iam.get_role(RoleName=name)["Role"]
     assert (imported["Description"], imported["MaxSessionDuration"]) == ("builds", 7200)
-    assert imported["AssumeRolePolicyDocument"] == json.loads(trust(AWS=ACCOUNT))
+    # IAM shows an account by its root.
+    assert imported["AssumeRolePolicyDocument"] == json.loads(trust(AWS=f"arn:aws:iam::{ACCOUNT}:root"))
     assert imported["Tags"] == [{"Key": "team", "Value": "ops"}]
     assert imported == iam.get_role(RoleName=name)["Role"]
 
