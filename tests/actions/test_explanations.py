@@ -102,7 +102,13 @@ def test_what_is_settled_cannot_be_given(desk: Desk, app: RepositoryName) -> Non
 
     known = {"aws:sourceip": "10.0.0.1", "aws:username": ada.caller.user_name}
     assert not explained(desk, ada, **known).decision.allowed
-    for key in ("aws:resourcetag/stage", "aws:username", "aws:principaltag/team", "aws:requestedregion"):
+    for key in (
+        "aws:resourcetag/stage",
+        "ecr:resourcetag/team",
+        "aws:username",
+        "aws:principaltag/team",
+        "aws:requestedregion",
+    ):
         with pytest.raises(InvalidParameter, match=key):
             explained(desk, ada, **{key: "another"})
 

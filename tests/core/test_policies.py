@@ -82,14 +82,6 @@ def test_a_policy_document_is_taken(text: str) -> None:
         (document({**ALLOW, "Condition": {"StringEquals": {"x": "a"}}}), VENDOR),
         (document({**ALLOW, "Condition": {"StringIs": {"aws:x": "a"}}}), "Invalid Condition type : StringIs."),
         (document({**ALLOW, "Resource": "app"}), 'Resource app must be in ARN format or "*".'),
-        (
-            document({**ALLOW, "Resource": "arn:foo:ecr:*:*:*"}),
-            'Partition "foo" is not valid for resource "arn:foo:ecr:*:*:*".',
-        ),
-        (
-            document({**ALLOW, "Resource": "arn:aws:iam:us-east-1:123456789012:user/x"}),
-            "IAM resource arn:aws:iam:us-east-1:123456789012:user/x cannot contain region information.",
-        ),
         (document({**ALLOW, "Resource": "arn:aws:ecr:*"}), 'Resource arn:aws:ecr:* must be in ARN format or "*".'),
         (
             document({**ALLOW, "Resource": "arn:aws:ecr::${aws:x}:r"}),

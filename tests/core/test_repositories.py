@@ -90,9 +90,9 @@ def test_any_other_tag_is_refused_with_the_rule_it_breaks(key: str, value: str, 
 
 
 def test_a_key_given_twice_is_refused() -> None:
-    with pytest.raises(InvalidTagParameter, match="Duplicate tag key 'a'"):
-        resource_tags([("a", "1"), ("b", "2"), ("a", "1")])
-    assert resource_tags([("a", "1"), ("A", "2")]) == {"a": "1", "A": "2"}
+    for again in ("a", "A"):
+        with pytest.raises(InvalidTagParameter, match=f"Duplicate tag key '{again}'"):
+            resource_tags([("a", "1"), ("b", "2"), (again, "1")])
 
 
 def test_new_tags_lie_over_old_ones() -> None:

@@ -1,6 +1,6 @@
 """Why a request is allowed or denied, for whoever runs the machine, and for who may ask within an account."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -104,6 +104,18 @@ class Explanations:
             return _explained(tx, question, _subject(tx, question), at)
 
 
+_OF_TAGS = ("aws:resourcetag/", "ecr:resourcetag/")
+
+
+def _must_be_settled(question: Question, known: Callable[[str], object]) -> None:
+    """Raise InvalidParameter for a condition key that is given otherwise than it is known to be."""
+    for key, value in question.given.items():
+        if known(key) != value:
+            raise InvalidParameter(
+                "context", f"{key} is settled by the principal, the resource or the region, and cannot be given"
+            )
+
+
 @contextmanager
 def _told(said: str) -> Iterator[None]:
     """Tell what was said, at least, where who was denied is gone."""
@@ -119,11 +131,7 @@ def _explained(tx: Transaction, question: Question, subject: Subject, at: dateti
     if mends(subject.names, registry.account, question.action):
         there = []
     about = Circumstances(at, registry, subject, tags, question.given)
-    settled = sorted(key for key, value in question.given.items() if about.get(key) != value)
-    if settled:
-        raise InvalidParameter(
-            "context", f"{settled[0]} is settled by the principal, the resource or the region, and cannot be given"
-        )
+    _must_be_settled(question, about.get)
     request = AccessRequest(subject.names, question.action, question.resource, registry.account, about)
     return explain(request, [*subject.sources, *there], trusted=question.action in OF_TRUST)
 
@@ -184,4 +192,6 @@ def _resource(tx: Transaction, registry: Registry, question: Question) -> tuple[
     name = parse_repository(named[1]) if named else None
     repository = tx.repositories.get(registry, name) if name else None
     of_repository, tags = read_repository(tx, repository.id, repository.name) if repository else (None, NO_CONTEXT)
+    if repository:
+        _must_be_settled(question, lambda key: tags.get(key) if key.startswith(_OF_TAGS) else question.given[key])
     return [source for source in (of_registry, of_repository) if source], tags

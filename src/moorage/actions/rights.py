@@ -13,7 +13,6 @@ from moorage.core.calls import Caller
 from moorage.core.errors import MalformedPolicy
 from moorage.core.explanations import Kind, Source
 from moorage.core.identities import Held, Identity, Role
-from moorage.core.identity_tags import tag_keys
 from moorage.core.managed_policies import managed_policy
 from moorage.core.names import Registry
 from moorage.core.sessions import Session
@@ -144,7 +143,9 @@ def read_registry(tx: Transaction, registry: Registry) -> Source | None:
 
 def read_repository(tx: Transaction, repository: int, name: str) -> tuple[Source | None, Context]:
     """Return the policy of a repository, and its resource tags as condition keys."""
-    tags = tag_keys(tx.repositories.tags(repository).items(), "aws:resourcetag", "ecr:resourcetag")
+    tags: dict[str, str] = {}
+    for key, value in tx.repositories.tags(repository).items():
+        tags[f"aws:resourcetag/{key.lower()}"] = tags[f"ecr:resourcetag/{key.lower()}"] = value
     text = tx.resource_policies.of_repository(repository)
     return (Source(Kind.RESOURCE, f"the policy of repository {name}", of_resource(text)) if text else None), tags
 

@@ -13,7 +13,7 @@ from moorage.core.errors import DeleteConflict, IdentityInputInvalid, IdentityLi
 from moorage.core.identities import HOUR, Role
 from moorage.core.identity_tags import Pairs
 from moorage.core.operations import ASSUME_ROLE
-from moorage.core.trust_policies import MAX_TRUST, parse_trust_policy, rename_principal, unknown_principal
+from moorage.core.trust_policies import MAX_TRUST, parse_trust_policy, unknown_principal, with_roots
 from moorage.ports import Transaction
 
 
@@ -190,20 +190,14 @@ def _is_there(tx: Transaction, principal: str) -> bool:
     return identity is not None and identity.arn == principal
 
 
-_account = re.compile(r'"([0-9]{12})"', re.ASCII)
-
-
 def _plain(document: str) -> str:
-    """Return a trust policy as it is kept: accounts named by their roots, as IAM has them, and without escapes.
+    """Return a trust policy as it is kept: accounts named by their roots, and without escapes.
 
     Behind these a principal would not be found when it goes.
     """
-    plain = document
+    if "\\" not in document:
+        return with_roots(document)
     try:
-        if "\\" in document:
-            plain = json.dumps(json.loads(document), ensure_ascii=False, separators=(",", ":"))
-        for account in set(_account.findall(plain)):
-            plain = rename_principal(plain, account, f"arn:aws:iam::{account}:root") or plain
+        return with_roots(json.dumps(json.loads(document), ensure_ascii=False, separators=(",", ":")))
     except (ValueError, RecursionError):
         return document  # refused by the parser
-    return plain

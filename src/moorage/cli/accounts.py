@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from moorage.cli.environment import REGION, server_environment
+from moorage.cli.environment import REGION, in_the_way, past_proxies, server_environment
 from moorage.cli.options import ACCOUNT_ID, Command, Parsed, gathered, server_settings, setting_options
 from moorage.cli.server import store_problem
 from moorage.cli.tables import table
@@ -177,9 +177,14 @@ def root(config: Path | None, account: AccountId, hours: int, region: str, **opt
     click.echo(f"export AWS_ACCESS_KEY_ID={made.id}")
     click.echo(f"export AWS_SECRET_ACCESS_KEY={made.secret}")
     click.echo(f"export AWS_SESSION_TOKEN={made.token}")
+    where: dict[str, str] = {}
     with suppress(OSError):
-        for name, value in server_environment(settings.data, region).items():
-            click.echo(f"export {name}={shlex.quote(value)}")
+        where = server_environment(settings.data, region) | past_proxies(os.environ)
+    for name, value in where.items():
+        click.echo(f"export {name}={shlex.quote(value)}")
+    for name in in_the_way(os.environ):
+        if name != "AWS_SESSION_TOKEN":
+            click.echo(f"unset {name}")
 
 
 @accounts.command()

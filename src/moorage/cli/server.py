@@ -8,6 +8,7 @@ import shlex
 import shutil
 import signal
 import socket
+import sqlite3
 import tempfile
 from contextlib import suppress
 from typing import Any
@@ -136,8 +137,9 @@ def store_problem(error: Exception) -> str | None:
         return f"The data folder cannot be used: {error.filename}: {error.strerror}. Choose another one with --data."
     if isinstance(error, OSError | StorageFull):
         return f"The data folder cannot be used: {error}"
-    if isinstance(error, DBAPIError):
-        return f"The database cannot be used: {' '.join(str(error.orig).split())}"
+    if isinstance(error, DBAPIError | sqlite3.Error):
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        return f"The database cannot be used: {' '.join(str(cause).split())}"
     return str(error) if isinstance(error, NewerDatabase | InvalidSettings | VaultShut) else None
 
 

@@ -1,7 +1,6 @@
 """Tags of users, roles and managed policies (IAM User Guide, "Tags for AWS Identity and Access Management resources")."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from moorage.core.errors import IdentityInputInvalid, IdentityLimitExceeded
 
@@ -36,19 +35,10 @@ def requested(given: Pairs) -> dict[str, str | Sequence[str]]:
     """Return the condition keys of a request that brings tags (IAM User Guide, ``aws:RequestTag``, ``aws:TagKeys``)."""
     if not given:
         return {}
-    return {**tag_keys(given, "aws:requesttag"), "aws:tagkeys": [key for key, _ in given]}
+    context: dict[str, str | Sequence[str]] = {f"aws:requesttag/{key.lower()}": value for key, value in given}
+    return {**context, "aws:tagkeys": [key for key, _ in given]}
 
 
 def tagged(tags: Mapping[str, str]) -> dict[str, str | Sequence[str]]:
-    """Return the condition keys of one of IAM's resources with tags."""
-    return {**tag_keys(tags.items(), "aws:resourcetag", "iam:resourcetag")}
-
-
-def tag_keys(tags: Iterable[tuple[str, str]], *names: str) -> dict[str, str]:
-    """Return tags as condition keys with each of the names, which know no case.
-
-    Of tags whose keys differ in case alone there is none: a condition matches either, but not both (IAM User Guide, ``aws:ResourceTag``).
-    """
-    pairs = list(tags)
-    times = Counter(key.lower() for key, _ in pairs)
-    return {f"{name}/{key.lower()}": value for key, value in pairs if times[key.lower()] == 1 for name in names}
+    """Return the condition keys of a resource with tags."""
+    return {f"{service}:resourcetag/{key.lower()}": value for key, value in tags.items() for service in ("aws", "iam")}

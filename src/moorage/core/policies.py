@@ -261,22 +261,8 @@ def _check_arn(text: str, row: Sequence[Part]) -> None:
     segments = arn_segments(row)
     if segments is None or segments[0] != [Text("arn", live=True)]:
         _malformed(f'Resource {text[:200]} must be in ARN format or "*".')
-    partition, vendor, region = map(_literal, segments[1:4])
-    if partition is not None and not _partition.fullmatch(partition):
-        _malformed(f'Partition "{partition}" is not valid for resource "{text[:200]}".')
-    if vendor == "iam" and region:
-        _malformed(f"IAM resource {text[:200]} cannot contain region information.")
     if any(isinstance(part, Variable) for segment in segments[:-1] for part in segment):
         _malformed(f"Resource {text[:200]} has a policy variable before its fifth colon.")
-
-
-def _literal(segment: Sequence[Part]) -> str | None:
-    """Return the text of a part of an ARN that is one text alone."""
-    text = "".join(part.text for part in segment if isinstance(part, Text) and part.live)
-    return None if len(segment) > 1 or "*" in text or "?" in text else text
-
-
-_partition = re.compile(r"aws(-[a-z0-9-]+)?", re.ASCII)
 
 
 def _live(text: str) -> tuple[Text]:

@@ -92,7 +92,7 @@ def resource_tags(pairs: list[tuple[str, str]]) -> dict[str, str]:
     """Return checked resource tags (AWS General Reference, "Tagging AWS resources").
 
     Raises InvalidTagParameter for a key of other than 1 to 128 characters, a value of more than 256, characters that AWS
-    does not allow, the reserved prefix ``aws:``, and a key given twice. Keys that differ in case alone are two.
+    does not allow, the reserved prefix ``aws:``, and a key given twice, in whichever case: conditions know no case of keys.
     """
     tags: dict[str, str] = {}
     for key, value in pairs:
@@ -104,14 +104,17 @@ def resource_tags(pairs: list[tuple[str, str]]) -> dict[str, str]:
             raise InvalidTagParameter("Tag keys and values may contain letters, numbers, spaces and + - = . _ : / @")
         if key.lower().startswith("aws:") or value.lower().startswith("aws:"):
             raise InvalidTagParameter("Tag keys and values must not start with 'aws:'")
-        if key in tags:
+        if key.lower() in {known.lower() for known in tags}:
             raise InvalidTagParameter(f"Duplicate tag key '{key}'")
         tags[key] = value
     return tags
 
 
 def with_tags(arn: str, old: dict[str, str], new: dict[str, str]) -> dict[str, str]:
-    """Return ``old`` overlaid by ``new``; raises TooManyTags beyond 50."""
+    """Return ``old`` overlaid by ``new``; raises TooManyTags beyond 50, InvalidTagParameter for two keys that differ in case alone."""
+    for key in new:
+        if any(known != key and known.lower() == key.lower() for known in old):
+            raise InvalidTagParameter(f"Duplicate tag key '{key}'")
     merged = {**old, **new}
     if len(merged) > MAX_RESOURCE_TAGS:
         raise TooManyTags(arn, MAX_RESOURCE_TAGS)

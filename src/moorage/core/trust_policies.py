@@ -7,7 +7,7 @@ caller's to look at, as no store is known here.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -38,6 +38,7 @@ _aws = re.compile(
     r"|arn:aws[a-z-]*:(?:iam|sts)::[0-9]{12}:(?:root|(?:user|role|assumed-role|federated-user)/[\x21-\x29\x2b-\x7e]+)",
     re.ASCII,
 )
+_account = re.compile(r"[0-9]{12}", re.ASCII)
 _FORMS = {"AWS": ("AWS", _aws), "Service": ("SERVICE", SERVICE), "Federated": ("Federated", _federated)}
 
 
@@ -73,18 +74,30 @@ def rename_principal(text: str, arn: str, unique_id: str) -> str | None:
 
     So a later user or role of the same name is not trusted (IAM User Guide, "AWS JSON policy elements: Principal").
     """
+    return _renamed(text, lambda each: unique_id if each == arn else each)
+
+
+def with_roots(text: str) -> str:
+    """Return a trust policy whose accounts are named by their roots, as IAM shows them; any other text as it is."""
+    try:
+        return _renamed(text, lambda each: f"arn:aws:iam::{each}:root" if _account.fullmatch(each) else each) or text
+    except (ValueError, RecursionError):
+        return text
+
+
+def _renamed(text: str, name: Callable[[str], str]) -> str | None:
+    """Return a trust policy with its AWS principals named anew; None where that changes nothing."""
     document = json.loads(text)
-    if arn not in _named(document):
-        return None
+    changed = False
     for element in _elements(document):
-        for name in ("Principal", "NotPrincipal"):
-            value = element.get(name)
+        for key in ("Principal", "NotPrincipal"):
+            value = element.get(key)
             if isinstance(value, dict) and "AWS" in value:
-                texts = value["AWS"]
-                value["AWS"] = (
-                    unique_id if texts == arn else [unique_id if each == arn else each for each in _list(texts)]
-                )
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+                before = value["AWS"]
+                texts = [name(each) if isinstance(each, str) else each for each in _list(before)]
+                changed = changed or texts != _list(before)
+                value["AWS"] = texts if isinstance(before, list) else texts[0]
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False) if changed else None
 
 
 def unknown_principal(text: str) -> MalformedPolicy:

@@ -212,7 +212,7 @@ def _sqlite(url: str, connections: int) -> Engine:
         url,
         pool_size=connections,
         max_overflow=0,
-        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False, "cached_statements": 512},
         hide_parameters=True,
     )
 

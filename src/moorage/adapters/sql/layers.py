@@ -91,10 +91,11 @@ _abandoned = (
 _upload = select(uploads).where(uploads.c.id == bindparam("id"), uploads.c.repository_id == bindparam("repository"))
 _open = Quick(select(func.count()).where(uploads.c.owner == bindparam("owner")))
 _start = Quick(insert(uploads))
+_GROWING = ("touched_at", "size", "parts", "small_last_part", "small_part")
 _grow = Quick(
     update(uploads)
     .where(uploads.c.id == bindparam("upload"), uploads.c.repository_id == bindparam("repository"))
-    .values({column: bindparam(column) for column in ("touched_at", "size", "parts", "small_last_part", "small_part")})
+    .values({column: bindparam(column) for column in _GROWING})
 )
 _end = Quick(delete(uploads).where(uploads.c.id == bindparam("id")))
 
@@ -242,7 +243,9 @@ class SqlUploadRows:
 
     def update(self, upload: Upload) -> bool:
         """Store how far an upload has come; False where its repository has no such upload any more."""
-        values = {**_row(upload), "upload": upload.id, "repository": upload.repository_id}
+        row = _row(upload)
+        values = {column: row[column] for column in _GROWING}
+        values |= {"upload": upload.id, "repository": upload.repository_id}
         return _grow.run(self._connection, values) > 0
 
     def remove(self, upload: UploadId) -> None:

@@ -26,7 +26,7 @@ class Quick:
         self._texts: dict[int, str] = {}
 
     @cached_property
-    def text(self) -> str:
+    def _text(self) -> str:
         """The statement in SQLite's words."""
         return _rendered(self._statement)
 
@@ -35,7 +35,7 @@ class Quick:
         driver = connection.connection.driver_connection if connection.dialect.name == "sqlite" else None
         if driver is None or (self._many and len(values[self._many]) > RENDERED):
             return [tuple(row) for row in connection.execute(self._statement, values)]
-        text, given = self._spread(values, self._many) if self._many else (self.text, values)
+        text, given = self._spread(values, self._many) if self._many else (self._text, values)
         return driver.execute(text, given).fetchall()  # type: ignore[no-any-return] # SQLAlchemy knows no driver's types
 
     def row(self, connection: Connection, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
@@ -53,7 +53,7 @@ class Quick:
         driver = connection.connection.driver_connection if connection.dialect.name == "sqlite" else None
         if driver is None:
             return connection.execute(self._statement, values[0] if len(values) == 1 else list(values)).rowcount
-        return int(driver.executemany(self.text, values).rowcount)
+        return int(driver.executemany(self._text, values).rowcount)
 
     def _spread(self, values: Mapping[str, Any], many: str) -> tuple[str, dict[str, Any]]:
         """Return the statement for a list of that length, and the values with each of the list on its own."""
