@@ -158,7 +158,8 @@ def test_the_log_is_followed_and_what_is_old_goes(store: Path) -> None:
     indexer.start()
     try:
         assert wait_until(lambda: found(store) == ["Young"], seconds=10)
-        assert len(AuditFiles(store / "audit").sizes()) == 1
+        # Rows go first.
+        assert wait_until(lambda: len(AuditFiles(store / "audit").sizes()) == 1, seconds=10)
         write(store, "New")
         assert wait_until(lambda: found(store) == ["New", "Young"], seconds=10)
         write(store, "Last")
