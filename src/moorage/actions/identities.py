@@ -179,10 +179,12 @@ class Identities(Grants):
     # --- the account's alias ---------------------------------------------------------------------------------------
 
     def create_alias(self, call: Call, alias: str) -> None:
-        """Name the account, in place of the name it had; raises EntityAlreadyExists where that name is taken."""
+        """Name the account, in place of the name it had; raises IdentityInvalid, EntityAlreadyExists where that name is taken."""
         account = call.caller.account
         if not is_alias(alias):
-            raise IdentityInvalid(f"The account alias {alias} is not valid: it may not be a number of twelve digits.")
+            raise IdentityInvalid(
+                f"The account alias {alias} is not valid: it has 3 to 63 small letters, digits and single hyphens, and is no number of twelve digits."
+            )
         with self._database.write() as tx:
             self._guard.allow(tx, call, "iam:CreateAccountAlias", "*")
             tx.identities.lock(account)

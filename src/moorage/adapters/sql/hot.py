@@ -14,11 +14,11 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, bindparam, literal_column, select
-from sqlalchemy.dialects.sqlite import dialect
 
 from moorage.adapters.sql import sessions
 from moorage.adapters.sql.database import BUSY_SECONDS, SqlDatabase
 from moorage.adapters.sql.layers import to_upload
+from moorage.adapters.sql.quick import rendered
 from moorage.adapters.sql.repositories import COLUMNS, to_repository
 from moorage.adapters.sql.resource_policies import identity_version, registry_version
 from moorage.adapters.sql.schema import (
@@ -95,7 +95,7 @@ class SqlHotReads:
         self._sqlite = _connect(database) if database.is_sqlite else None
         # The driver hands one prepared statement to every thread that asks with the same text.
         self._alone = threading.Lock()
-        self._texts = {id(statement): _rendered(statement) for statement in _STATEMENTS}
+        self._texts = {id(statement): rendered(statement) for statement in _STATEMENTS}
 
     def manifest(
         self, caller: AccountId, registry: Registry, name: RepositoryName, reference: Digest | Tag
@@ -208,10 +208,6 @@ def _connect(database: SqlDatabase) -> sqlite3.Connection:
     connection.execute("PRAGMA query_only=ON")
     connection.execute("PRAGMA mmap_size=268435456")
     return connection
-
-
-def _rendered(statement: Select[Any]) -> str:
-    return str(statement.compile(dialect=dialect(paramstyle="named")))
 
 
 def _moment(seconds: float | None) -> datetime | None:

@@ -28,7 +28,7 @@ class Quick:
     @cached_property
     def _text(self) -> str:
         """The statement in SQLite's words."""
-        return _rendered(self._statement)
+        return rendered(self._statement)
 
     def rows(self, connection: Connection, values: Mapping[str, Any]) -> Sequence[tuple[Any, ...]]:
         """Return the rows."""
@@ -61,10 +61,11 @@ class Quick:
         items = given.pop(many)
         text = self._texts.get(len(items))
         if text is None:
-            text = self._texts[len(items)] = _rendered(self._statement.params(values))
+            text = self._texts[len(items)] = rendered(self._statement.params(values))
         return text, given | {f"{many}_{at}": item for at, item in enumerate(items, 1)}
 
 
-def _rendered(statement: _Statement) -> str:
+def rendered(statement: _Statement) -> str:
+    """Return a statement in SQLite's words, its values by name."""
     compiled = statement.compile(dialect=dialect(paramstyle="named"), compile_kwargs={"render_postcompile": True})
     return str(compiled)
