@@ -157,6 +157,9 @@ def test_what_cannot_be_is_refused_in_a_sentence_and_changes_nothing(
 def test_what_is_done_to_accounts_is_recorded_with_who_did_it(own_server: Server) -> None:
     key = made(own_server, "create", "--account", NOBODY, "--alias", "team-b")
     root = accounts(own_server, "root", NOBODY).stdout
+    # Its requests are to go nowhere else.
+    assert f"export AWS_ENDPOINT_URL={own_server.url}\n" in root
+    assert "export AWS_REGION=us-east-1\n" in root
     for command in ("disable", "enable"):
         assert accounts(own_server, command, NOBODY).exit_code == 0
 
