@@ -1,5 +1,6 @@
 """One mortal server for the whole folder: it is started some hundred times, on one data folder."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,9 @@ from tests.durability.kept import broken
 from tests.durability.mortal import Memory, MortalServer
 
 FIGURES = pytest.StashKey[list[str]]()
+KILLED = pytest.StashKey[Counter[str]]()
+KILLS_OF_ONE = 50
+"""After each kill everything that was ever promised is looked at, so a registry of many kills would take their square."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -20,9 +24,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--load", type=float, default=12, help="Seconds of load beside collections.")
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Divide the kills among registries that begin empty: the number of each, and how many it takes."""
+    if "kills" in metafunc.fixturenames:
+        left = metafunc.config.getoption("--kills")
+        parts = [min(KILLS_OF_ONE, left - done) for done in range(0, left, KILLS_OF_ONE)]
+        metafunc.parametrize(("registry_number", "kills"), list(enumerate(parts)))
+
+
 @pytest.fixture
-def kills(request: pytest.FixtureRequest) -> int:
-    return int(request.config.getoption("--kills"))
+def killed(request: pytest.FixtureRequest) -> Counter[str]:
+    """The kills at any instant and the steps that were acknowledged before them, of all registries."""
+    return request.config.stash.setdefault(KILLED, Counter())
 
 
 @pytest.fixture
@@ -37,8 +50,13 @@ def figures(request: pytest.FixtureRequest) -> list[str]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for line in terminalreporter.config.stash.get(FIGURES, []):
+    stash = terminalreporter.config.stash
+    for line in stash.get(FIGURES, []):
         terminalreporter.write_line(line)
+    if killed := stash.get(KILLED, None):
+        terminalreporter.write_line(
+            f"{killed['kills']} kills at any instant: {killed['steps']} steps acknowledged, 0 lost"
+        )
 
 
 class Mortal:

@@ -5,6 +5,7 @@ import json
 import random
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -174,13 +175,15 @@ def _longest(folder: Path) -> int:
 
 
 def test_kills_at_any_instant_of_pushes_at_once_lose_nothing_and_leave_nothing_half_there(
-    place: Place, kills: int, figures: list[str]
+    place: Place, registry_number: int, kills: int, killed: Counter[str]
 ) -> None:
-    instants = random.Random(4510)
+    instants = random.Random(f"instants {registry_number}")
     with ThreadPoolExecutor(CLIENTS) as threads:
         for kill in range(kills):
             pushing = [
-                threads.submit(pusher.push_until_it_dies, random.Random(f"{kill} {pusher.repository}"))
+                threads.submit(
+                    pusher.push_until_it_dies, random.Random(f"{registry_number} {kill} {pusher.repository}")
+                )
                 for pusher in place.pushers
             ]
             # So many steps on, however fast the machine is, and then anywhere within a step.
@@ -191,4 +194,4 @@ def test_kills_at_any_instant_of_pushes_at_once_lose_nothing_and_leave_nothing_h
             for each in pushing:
                 each.result()
             place.kill_and_look()
-    figures.append(f"{kills} kills at any instant: {place.steps()} steps acknowledged, 0 lost")
+    killed.update(kills=kills, steps=place.steps())
