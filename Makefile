@@ -40,6 +40,12 @@ MODULE_buildkit := github.com/moby/buildkit@v0.34.2
 PROGRAMS_buildkit := github.com/moby/buildkit/cmd/buildkitd github.com/moby/buildkit/cmd/buildctl
 MODULES_ON_REQUEST := ecr-credential-provider buildkit
 
+# These are built in their own source, for their modules replace others that they need.
+TOFU := github.com/opentofu/opentofu@v1.12.6
+# The provider's tags are not those of a Go module; this is its state of 2 June 2026. All of its services take hours to build.
+PROVIDER := github.com/hashicorp/terraform-provider-aws@v1.60.1-0.20260602190131-5f2286d6d836
+PROVIDER_SERVICES := ecr|iam|sts
+
 # What the slow tests run: a real Docker Engine, a real PostgreSQL, real clients. None of it is left running.
 TEST_PACKAGES := awscli docker.io iptables nftables containerd runc busybox-static skopeo postgresql iproute2 podman buildah curl systemd python3-venv sudo procps
 BENCH_PACKAGES := wrk
@@ -76,7 +82,7 @@ fast-tests: .venv/.dev ## the tests that need nothing but Python
 
 # What the tests with real engines and clients need, and what those need besides that are run on request.
 SLOW_NEED := .venv/.dev .cache/awscli/.ready .cache/sdks/.ready $(GO_SLOW:%=.cache/.go-%) .cache/.aws-sdk-go .cache/.aws-sdk-js .cache/.maven .cache/wheels/.ready .cache/ansible/.ready .cache/peers/.ready debian-test
-CLIENTS_NEED := $(GO_ON_REQUEST:%=.cache/.go-%) $(MODULES_ON_REQUEST:%=.cache/.module-%)
+CLIENTS_NEED := $(GO_ON_REQUEST:%=.cache/.go-%) $(MODULES_ON_REQUEST:%=.cache/.module-%) .cache/.tofu .cache/.terraform-provider-aws
 
 slow-tests: $(SLOW_NEED) ## the tests with real engines and clients
 	$(BIN)/pytest -m slow -n $(JOBS) --durations=5
@@ -169,6 +175,30 @@ clean: ## remove what these targets made, except the data of make serve
 	  GOTOOLCHAIN=local go get $(MODULE_$*) && \
 	  CGO_ENABLED=0 GOTOOLCHAIN=local go build -mod=mod -o ../bin/ $(PROGRAMS_$*); then touch ../.module-$*; \
 	else echo "$* was not built (it needs Go 1.26 or newer), so its tests will fail" >&2; fi
+
+.cache/.tofu: Makefile
+	@mkdir -p .cache/bin
+	@if ! command -v go >/dev/null; then echo "go is missing, so there is no OpenTofu and its tests will fail" >&2; \
+	elif echo "go build $(TOFU)" && cd "$$($(call source_of,$(TOFU)))" && \
+	  CGO_ENABLED=0 GOTOOLCHAIN=local go build -ldflags "-X $(firstword $(subst @, ,$(TOFU)))/version.dev=no" -o "$(CURDIR)/.cache/bin/" ./cmd/tofu; then touch "$(CURDIR)/$@"; \
+	else echo "OpenTofu was not built (it needs Go 1.26 or newer), so its tests will fail" >&2; fi
+
+# The two files that name every service are shortened to the few that are tried. S3 is asked for by the provider's own settings.
+.cache/.terraform-provider-aws: Makefile
+	@rm -rf .cache/terraform-provider-aws && mkdir -p .cache/bin
+	@if ! command -v go >/dev/null; then echo "go is missing, so there is no AWS provider and its tests will fail" >&2; \
+	elif echo "go build $(PROVIDER)" && cp -r "$$($(call source_of,$(PROVIDER)))" .cache/terraform-provider-aws && \
+	  chmod -R u+w .cache/terraform-provider-aws && cd .cache/terraform-provider-aws && \
+	  perl -ni -e 'print unless m{internal/service/(\w+)"|^\s+(\w+)\.ServicePackage\(ctx\)} && ($$1 // $$2) !~ /^($(PROVIDER_SERVICES))$$/' \
+	    internal/provider/sdkv2/service_packages_gen.go && \
+	  perl -0pi -e 'sub kept { my ($$text, $$name) = @_; $$name =~ /^($(PROVIDER_SERVICES)|s3)$$/ ? $$text : "" } \
+	    s{^(func [^\n]*\*(\w+)\.Client \{\n.*?^\}\n\n?)}{kept($$1, $$2)}gmse; s{^(\t"[^"\n]*/aws-sdk-go-v2/service/(\w+)"\n)}{kept($$1, $$2)}gme' \
+	    internal/conns/awsclient_gen.go && \
+	  CGO_ENABLED=0 GOTOOLCHAIN=local go build -o ../bin/ . && cd .. && rm -rf terraform-provider-aws; then touch "$(CURDIR)/$@"; \
+	else echo "the AWS provider was not built (it needs Go 1.26 or newer), so its tests will fail" >&2; fi
+
+# Prints the folder that Go has fetched a module to.
+source_of = go mod download -json $(1) | sed -nE 's/^\t"Dir": "(.*)",$$/\1/p'
 
 # The modules are made here, not kept in the repository: what they hold is of the registry that they came from.
 .cache/.aws-sdk-go: Makefile

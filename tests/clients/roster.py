@@ -157,5 +157,10 @@ CLIENTS = [
         says("ansible", "--version", at=[CACHE / "ansible" / "bin"]),
         "With the module community.aws.ecs_ecr. `moorage env` is all that it needs.",
     ),
+    Client(
+        "opentofu",
+        says("tofu", "version", at=BUILT),
+        "With Terraform's own AWS provider, as it was on the way to 6.48; [terraform.md](terraform.md) lists its resources. `moorage env` is all that it needs.",
+    ),
 ]
 ROSTER = {each.name: each for each in CLIENTS}

@@ -1,4 +1,4 @@
-"""The files in deploy/ are those that the pages show."""
+"""The pages show the files in deploy/ as they are, and name the resources of Terraform that are tried."""
 
 import re
 
@@ -45,3 +45,13 @@ def test_every_file_that_a_page_links_to_is_there(page: str) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / "docs" / page).read_text())
 
     assert [link for link in links if not (ROOT / "docs" / link).exists()] == []
+
+
+def test_the_page_on_terraform_names_what_is_tried_and_nothing_besides() -> None:
+    tried = (ROOT / "tests" / "clients" / "programs" / "terraform" / "main.tf").read_text()
+    page = (ROOT / "docs" / "terraform.md").read_text()
+    listed = "\n".join(line for line in page.splitlines() if line.startswith("- "))
+
+    assert set(re.findall(r"`(aws_\w+)`", listed)) == set(
+        re.findall(r'^(?:resource|data) "(\w+)"', tried, re.MULTILINE)
+    )
