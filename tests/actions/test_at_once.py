@@ -35,13 +35,16 @@ from moorage.core.errors import (
     RepositoryNotEmpty,
     RepositoryNotFound,
     TooManyTags,
+    TooManyUploads,
     UploadBusy,
     UploadNotFound,
 )
-from moorage.core.identities import Identity
+from moorage.core.identities import Identity, Role
 from moorage.core.names import RepositoryName
+from moorage.core.quotas import Quotas
 from moorage.core.repositories import Mutability, Repository, TagMutability
-from tests.actions.desk import PART, Desk, by_digest, by_tag, call_of
+from moorage.core.uploads import Upload
+from tests.actions.desk import PART, Desk, by_digest, by_tag, call_of, policy
 from tests.contracts.counted import miscounted
 from tests.contracts.rows import AT, HERE, THEIRS, VAULT, index
 
@@ -386,6 +389,22 @@ def test_two_who_leave_and_are_trusted_by_each_others_account_do_not_block_one_a
 
     for by, other in zip(admins, reversed(adas), strict=True):
         assert other.id in desk.identities.roles.get(by, "friend")[0].trust
+
+
+def test_sessions_of_a_role_share_its_uploads_however_long_their_names_are(desk: Desk) -> None:
+    role = desk.identities.roles.create(desk.admin, "ci", trust(HERE.account))
+    desk.identities.put_inline(desk.admin, "ci", "push", policy(["ecr:*"]), Role)
+    app, limited = desk.repository(), desk.beside(Quotas(uploads=2))
+
+    def start(name: str) -> Upload:
+        session, _ = desk.sessions.assume(desk.admin, role.arn, Wish(name=name))
+        return limited.uploads.start(replace(desk.admin, caller=session.caller), app)
+
+    assert start("a" * 64).owner == start("b" * 64).owner == role.id
+    with pytest.raises(TooManyUploads):
+        start("c" * 64)
+    # What others have open is no matter of the role's.
+    assert limited.uploads.start(desk.admin, app).owner == desk.admin.caller.user_id
 
 
 def test_a_role_that_goes_leaves_no_session_and_a_session_in_its_way_is_refused(desk: Desk, meeting: Meeting) -> None:

@@ -83,6 +83,20 @@ def members(desk: Desk, app: RepositoryName, seed: str = "child") -> tuple[Manif
     return child, parent
 
 
+def test_a_refusal_names_ten_indexes_however_many_there_are(desk: Desk, app: RepositoryName) -> None:
+    child = desk.push(app, "child", "child")
+    parents = [index(child, annotations={"number": str(number)}) for number in range(12)]
+    for parent in parents:
+        desk.put(app, parent)
+
+    _, [failure] = desk.images.delete(desk.admin, app, [by_digest(child)])
+
+    named = ", ".join(parent.digest for parent in parents[:10])
+    assert failure.reason == f"Requested image referenced by manifest list: [{named}, and more]"
+    with pytest.raises(ImageReferenced, match="and more"):
+        desk.images.delete_manifest(desk.admin, app, child.digest)
+
+
 def test_an_image_of_an_index_stays_by_whatever_name_it_is_deleted(desk: Desk, app: RepositoryName) -> None:
     child, parent = members(desk, app)
     failed = ImageFailure(

@@ -1,7 +1,10 @@
 """A store that is whole has no findings; each way of not being whole is found, and forgotten on request."""
 
+import errno
 import os
+from collections.abc import Generator
 from contextlib import closing
+from typing import Any
 
 import pytest
 
@@ -9,9 +12,11 @@ from moorage.actions.inspection import Inspection
 from moorage.core.digests import SHA512, Digest, digest_of
 from moorage.core.errors import LayerNotFound
 from moorage.core.inspection import Fault, Finding
+from moorage.core.manifests import Manifest
 from moorage.core.names import RepositoryName, UploadId
 from tests.actions.desk import Desk
-from tests.contracts.rows import HERE, image
+from tests.contracts.rows import HERE, blob, image
+from tests.contracts.rows import LAYER as LAYER_TYPE
 
 LAYER = b"layer of one"
 
@@ -81,6 +86,51 @@ def test_an_image_without_one_of_its_layers_is_found_unless_it_may_be_sparse(des
 
     assert found(desk) == [Finding(fault=Fault.INCOMPLETE, digest=manifest.digest, repository=(HERE, app))]
     assert found(desk, sparse=True) == []
+
+
+def test_a_layer_that_is_fetched_from_elsewhere_is_not_missed(desk: Desk, app: RepositoryName) -> None:
+    """Base layers of Windows are (OCI image specification, "Content Descriptors", urls)."""
+
+    def with_layers(seed: str, *layers: dict[str, Any]) -> Manifest:
+        return desk.parts(app, seed, layers=[{"mediaType": LAYER_TYPE, "size": 7, **layer} for layer in layers])
+
+    elsewhere = {"digest": blob("base"), "urls": ["https://example.com/base"]}
+    whole = with_layers("windows", elsewhere)
+    desk.put(app, whole, "v1")
+    assert found(desk) == []
+
+    lacking = with_layers("lacking", elsewhere, {"digest": blob("never pushed")})
+    desk.put(app, lacking, "v2", sparse=True)
+    assert found(desk) == [Finding(fault=Fault.INCOMPLETE, digest=lacking.digest, repository=(HERE, app))]
+
+
+def test_a_damaged_manifest_excuses_no_layer(desk: Desk, app: RepositoryName) -> None:
+    manifest = image("one", "never pushed")
+    desk.put(app, manifest, "v1", sparse=True)
+    with desk.database.write() as tx:
+        tx.connection.exec_driver_sql("UPDATE images SET content = CAST('{' AS BLOB)")
+
+    assert [each.fault for each in found(desk)] == [Fault.DIGEST, Fault.INCOMPLETE]
+
+
+def test_bytes_that_cannot_be_read_are_found_and_do_not_end_the_search(
+    desk: Desk, app: RepositoryName, pushed: UploadId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.push(app, "two", "v2")
+    chunks = desk.blobs.chunks
+
+    def failing(key: UploadId, start: int, end: int) -> Generator[bytes]:
+        if key == pushed:
+            raise OSError(errno.EIO, "a bad block")
+        return chunks(key, start, end)
+
+    monkeypatch.setattr(desk.blobs, "chunks", failing)
+    seen: list[int] = []
+    findings = list(inspection(desk).findings(digests=True, sparse=False, seen=seen.append))
+
+    assert findings == [Finding(fault=Fault.UNREADABLE, digest=digest_of(LAYER), key=pushed)]
+    assert sum(seen) == inspection(desk).total()
+    assert inspection(desk).repair(findings[0])
 
 
 def test_an_upload_with_fewer_bytes_than_were_acknowledged_is_found(desk: Desk, app: RepositoryName) -> None:

@@ -1,9 +1,9 @@
 import errno
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import closing
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -17,6 +17,7 @@ from moorage.core.errors import (
     LayerPartTooSmall,
     LayerTooLarge,
     RepositoryNotFound,
+    StorageFull,
     TooManyUploads,
     UploadBusy,
     UploadNotFound,
@@ -341,6 +342,53 @@ def test_an_upload_whose_bytes_could_not_be_synced_is_over(
 
     assert desk.files() == {}
     assert refusal(lambda: complete(desk, app, upload, digest_of(b"layer"))) is UploadNotFound
+
+
+def test_nor_is_it_completed_later_where_the_disk_could_not_take_its_end_either(
+    desk: Desk, app: RepositoryName, upload: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row may stay, but not bytes that the system has given up on and that would sync without a word now."""
+
+    def failing(_file: int) -> None:
+        raise OSError(errno.ENOSPC, "no")
+
+    def full(**_: bool) -> NoReturn:
+        raise StorageFull
+
+    append(desk, app, upload, b"layer")
+    monkeypatch.setattr(os, "fdatasync", failing)
+    monkeypatch.setattr(desk.database, "write", full)
+    with pytest.raises(StorageFull):
+        complete(desk, app, upload, digest_of(b"layer"))
+    monkeypatch.undo()
+
+    assert desk.files() == {}
+    assert refusal(lambda: complete(desk, app, upload, digest_of(b"layer"))) is InvalidLayer
+    assert desk.layers.available(desk.admin, app, [digest_of(b"layer")]) == {}
+
+
+def test_bytes_are_read_again_once_however_often_they_are_offered_under_a_wrong_digest(
+    desk: Desk, app: RepositoryName, upload: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append(desk, app, upload, b"layer")
+    read: list[UploadId] = []
+    chunks = desk.blobs.chunks
+
+    def noted(key: UploadId, start: int, end: int) -> Generator[bytes]:
+        read.append(key)
+        return chunks(key, start, end)
+
+    monkeypatch.setattr(desk.blobs, "chunks", noted)
+
+    def offer(digest: str) -> bool:
+        session = desk.uploads.resume(desk.admin, app, upload, None, COMPLETE, SHA512)
+        with closing(session):
+            return desk.uploads.complete(desk.admin, session, (digest,), parts=False).new
+
+    for _ in range(3):
+        assert refusal(lambda: offer(digest_of(b"other", SHA512))) is InvalidLayer
+    assert offer(digest_of(b"layer", SHA512))
+    assert read == [upload]
 
 
 def test_bytes_that_come_with_the_completion_need_the_right_to_send(desk: Desk, app: RepositoryName) -> None:

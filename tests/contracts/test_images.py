@@ -248,10 +248,11 @@ def test_indexes_that_refer_to_an_image_are_those_of_its_repository(database: Sq
         add_image(database, app, manifest)
 
     with database.read() as tx:
-        assert tx.images.indexes_of(app, A.digest) == (first.digest, second.digest)
-        assert tx.images.indexes_of(app, B.digest) == (first.digest,)
-        assert tx.images.indexes_of(other, A.digest) == ()
-        assert tx.images.indexes_of(app, first.digest) == ()
+        assert tx.images.indexes_of(app, A.digest, 10) == (first.digest, second.digest)
+        assert tx.images.indexes_of(app, A.digest, 1) == (first.digest,)
+        assert tx.images.indexes_of(app, B.digest, 10) == (first.digest,)
+        assert tx.images.indexes_of(other, A.digest, 10) == ()
+        assert tx.images.indexes_of(app, first.digest, 10) == ()
 
 
 def test_an_image_whose_index_is_removed_is_free(database: SqlDatabase, app: Repository) -> None:
@@ -261,7 +262,7 @@ def test_an_image_whose_index_is_removed_is_free(database: SqlDatabase, app: Rep
         tx.images.remove(both)
 
     with database.read() as tx:
-        assert tx.images.indexes_of(app, A.digest) == ()
+        assert tx.images.indexes_of(app, A.digest, 10) == ()
 
 
 def test_referrers_are_those_with_the_subject_filtered_and_paged(database: SqlDatabase, app: Repository) -> None:

@@ -13,7 +13,7 @@ from itertools import islice
 from moorage.actions.steps import PAGE, pages
 from moorage.core.collection import Grace, Kind, Unused
 from moorage.core.digests import Digest
-from moorage.core.errors import UploadBusy
+from moorage.core.errors import StorageFull, UploadBusy
 from moorage.core.names import Registry, RepositoryName, UploadId
 from moorage.ports import Blobs, Database
 
@@ -174,7 +174,8 @@ class Collection:
         """Keep every writer out of the bytes; None where one has them, so that they are in use."""
         try:
             writer = self._blobs.writer(unused.key) if unused.key else None
-        except UploadBusy:
+        except (UploadBusy, StorageFull):
+            # For an upload without bytes there is a file to be made, and this is what makes room.
             writer = None
         try:
             yield unused.key if writer else None

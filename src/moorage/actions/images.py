@@ -13,6 +13,7 @@ from moorage.core.budgets import REFERRERS, fitting
 from moorage.core.calls import Call
 from moorage.core.digests import SHA256, Algorithm, Digest, parse_digest
 from moorage.core.errors import (
+    MOST_NAMED,
     ImageDigestDoesNotMatch,
     ImageNotFound,
     ImageReferenced,
@@ -195,7 +196,7 @@ class Images:
             images = tx.images.find(repository, digests=[digest], tags=[])
             if not images:
                 raise ManifestNotFound
-            if indexes := tx.images.indexes_of(repository, digest):
+            if indexes := tx.images.indexes_of(repository, digest, MOST_NAMED + 1):
                 raise ImageReferenced(indexes)
             tx.images.remove(images[0])
 
@@ -278,7 +279,7 @@ def _remove(
     if tags is not None:
         tx.images.untag(repository, sorted(tags))
         return [ImageId(image.digest, tag) for tag in sorted(tags)], []
-    if indexes := tx.images.indexes_of(repository, image.digest):
+    if indexes := tx.images.indexes_of(repository, image.digest, MOST_NAMED + 1):
         reason = str(ImageReferenced(indexes))
         return [], [ImageFailure(each, "ImageReferencedByManifestList", reason) for each in wanted]
     tx.images.remove(image)

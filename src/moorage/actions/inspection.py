@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from moorage.actions.steps import PAGE, pages
 from moorage.core.digests import Digest, algorithm_of, digest_from, digest_of, start_hash
 from moorage.core.inspection import Fault, Finding
+from moorage.core.manifests import lacks
 from moorage.core.names import UploadId
 from moorage.ports import Blobs, Database, InspectionRows
 
@@ -39,8 +40,7 @@ class Inspection:
         if digests:
             yield from self._manifests()
         if not sparse:
-            for _, registry, name, digest in self._rows(lambda rows, after: rows.incomplete(after, PAGE), 0):
-                yield Finding(fault=Fault.INCOMPLETE, digest=digest, repository=(registry, name))
+            yield from self._incomplete()
         yield from self._uploads()
 
     def repair(self, finding: Finding) -> bool:
@@ -76,6 +76,15 @@ class Inspection:
             if digest_of(content, algorithm_of(digest)) != digest:
                 yield Finding(fault=Fault.DIGEST, digest=digest, repository=(registry, name))
 
+    def _incomplete(self) -> Iterator[Finding]:
+        for image, registry, name, digest, media_type, content in self._rows(
+            lambda rows, after: rows.incomplete(after, MANIFESTS), 0
+        ):
+            with self._database.read() as tx:
+                absent = tx.inspection.absent(image)
+            if lacks(content, media_type, absent):
+                yield Finding(fault=Fault.INCOMPLETE, digest=digest, repository=(registry, name))
+
     def _uploads(self) -> Iterator[Finding]:
         for key, registry, name, size in self._rows(lambda rows, after: rows.uploads(after, PAGE), ""):
             if (self._blobs.size(key) or 0) < size and self._has_row(key):
@@ -86,15 +95,20 @@ class Inspection:
             yield from page
 
     def _fault(self, digest: Digest, key: UploadId, size: int, *, digests: bool) -> Fault | None:
-        there = self._blobs.size(key)
-        if there != size:
-            return Fault.LOST if there is None else Fault.SIZE
-        if digests:
-            running = start_hash(algorithm_of(digest))
-            for chunk in self._blobs.chunks(key, 0, size):
-                running.update(chunk)
-            if digest_from(running) != digest:
-                return Fault.DIGEST
+        try:
+            there = self._blobs.size(key)
+            if there != size:
+                return Fault.LOST if there is None else Fault.SIZE
+            if digests:
+                running = start_hash(algorithm_of(digest))
+                for chunk in self._blobs.chunks(key, 0, size):
+                    running.update(chunk)
+                if digest_from(running) != digest:
+                    return Fault.DIGEST
+        except FileNotFoundError:
+            return Fault.LOST
+        except OSError:
+            return Fault.UNREADABLE
         return None
 
     def _has_row(self, key: UploadId) -> bool:

@@ -112,10 +112,7 @@ class Repositories:
         """Add resource tags, over those of the same keys; raises TooManyTags."""
         context = requested(list(tags.items())) or {"aws:tagkeys": []}
         with self._database.write() as tx:
-            self._guard.allow_repository(tx, call, TAG_RESOURCE, name, context)
-            repository = tx.repositories.lock(call.registry, name)
-            if repository is None:
-                raise RepositoryNotFound(name, call.registry.account)
+            repository = locked(tx, self._guard, call, TAG_RESOURCE, name, context)
             tx.repositories.set_tags(
                 repository.id, with_tags(repository.arn, tx.repositories.tags(repository.id), tags)
             )
@@ -123,10 +120,7 @@ class Repositories:
     def untag(self, call: Call, name: RepositoryName, keys: list[str]) -> None:
         """Remove resource tags; a key that is not there is no error."""
         with self._database.write() as tx:
-            self._guard.allow_repository(tx, call, UNTAG_RESOURCE, name, {"aws:tagkeys": keys})
-            repository = tx.repositories.lock(call.registry, name)
-            if repository is None:
-                raise RepositoryNotFound(name, call.registry.account)
+            repository = locked(tx, self._guard, call, UNTAG_RESOURCE, name, {"aws:tagkeys": keys})
             left = {key: value for key, value in tx.repositories.tags(repository.id).items() if key not in keys}
             tx.repositories.set_tags(repository.id, left)
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from moorage.actions.access import Guard
+from moorage.actions.rights import NO_CONTEXT, Context
 from moorage.core.calls import Call
 from moorage.core.errors import RepositoryNotFound
 from moorage.core.names import RepositoryName
@@ -40,9 +41,19 @@ def found(tx: Transaction, guard: Guard, call: Call, action: str, name: Reposito
     return repository
 
 
-def locked(tx: Transaction, guard: Guard, call: Call, action: str, name: RepositoryName) -> Repository:
-    """As ``found``, and keep every other write to the repository out until the transaction ends."""
-    guard.allow_repository(tx, call, action, name)
+def locked(
+    tx: Transaction,
+    guard: Guard,
+    call: Call,
+    action: str,
+    name: RepositoryName,
+    context: Context = NO_CONTEXT,
+) -> Repository:
+    """As ``found``, and keep every other write to the repository out until the transaction ends.
+
+    ``context`` holds the condition keys of this action alone.
+    """
+    guard.allow_repository(tx, call, action, name, context)
     repository = tx.repositories.lock(call.registry, name)
     if repository is None:
         raise RepositoryNotFound(name, call.registry.account)

@@ -104,7 +104,7 @@ class Uploads:
         with self._database.write(durable=False) as tx:
             repository = locked(tx, self._guard, call, INITIATE_LAYER_UPLOAD, name)
             # Two starts at once in two repositories may both be the last one that is allowed.
-            one_more(tx.uploads.count(call.caller.user_id), self._quotas)
+            one_more(tx.uploads.count(call.caller.identity_id), self._quotas)
             upload = self._new(call, repository, algorithm)
             tx.uploads.add(upload)
         return upload
@@ -124,7 +124,7 @@ class Uploads:
             started_at=call.at,
             touched_at=call.at,
             algorithm=algorithm,
-            owner=call.caller.user_id,
+            owner=call.caller.identity_id,
         )
 
     def resume(
@@ -209,9 +209,12 @@ class Uploads:
         try:
             return session.writer.seal()
         except (OSError, StorageFull):
-            with self._database.write() as tx:
-                tx.uploads.remove(session.upload.id)
-            self._blobs.delete(session.upload.id)
+            try:
+                with self._database.write() as tx:
+                    tx.uploads.remove(session.upload.id)
+            finally:
+                # Of the two this must not be left out: the same bytes would sync without a word at the next try.
+                self._blobs.delete(session.upload.id)
             raise
 
     def drop(self, session: Session) -> None:

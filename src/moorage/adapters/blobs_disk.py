@@ -209,6 +209,8 @@ class DiskWriter:
             self._hash = start_hash(self._algorithm)
             for chunk in self._blobs.chunks(self._key, 0, self._offset):
                 self._hash.update(chunk)
+            # Offered under a wrong digest again and again, they are read once.
+            self._blobs.remember_hash(self._key, _stamp(self._file, self._offset), self._hash)
         try:
             # Nobody closes it meanwhile: another file may get its number.
             with self._in_use:

@@ -147,7 +147,7 @@ def _identity(caller: Caller) -> dict[str, Any]:
         partition, account, role = session.groups()
         issuer = {
             "type": "Role",
-            "principalId": caller.user_id.partition(":")[0],
+            "principalId": caller.identity_id,
             "arn": f"arn:{partition}:iam::{account}:role/{role}",
             "accountId": account,
             "userName": role,

@@ -16,6 +16,11 @@ class Caller:
     user_name: str
     access_key_id: str
 
+    @property
+    def identity_id(self) -> str:
+        """The id of whose rights it has: the session of a role is the role, whatever its name."""
+        return self.user_id.partition(":")[0]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:

@@ -248,14 +248,19 @@ class ManifestTooLarge(RegistryError):
         return f"Invalid parameter at 'imageManifest' failed to satisfy constraint: 'must have length less than or equal to {self.limit}'"
 
 
+MOST_NAMED = 10
+"""Indexes that a refusal names: a hundred thousand may refer to one image."""
+
+
 @dataclass(eq=False)
 class ImageReferenced(RegistryError):
-    """An image that an index or manifest list refers to cannot be deleted."""
+    """An image that an index or manifest list refers to cannot be deleted; the first ``MOST_NAMED`` are named."""
 
     indexes: tuple[Digest, ...]
 
     def __str__(self) -> str:
-        return f"Requested image referenced by manifest list: [{', '.join(self.indexes)}]"
+        more = ["and more"] if len(self.indexes) > MOST_NAMED else []
+        return f"Requested image referenced by manifest list: [{', '.join([*self.indexes[:MOST_NAMED], *more])}]"
 
 
 @dataclass(eq=False)

@@ -12,6 +12,7 @@ class Fault(Enum):
 
     LOST = "its bytes are not there"
     SIZE = "its bytes are more or fewer than its row says"
+    UNREADABLE = "its bytes cannot be read"
     DIGEST = "its bytes have another digest"
     INCOMPLETE = "the repository does not hold a blob that it refers to"
     UPLOAD = "its bytes are fewer than were acknowledged"

@@ -5,12 +5,13 @@ business and is kept as it came.
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, NewType
 
 from moorage.core.digests import SHA256, Algorithm, Digest, digest_of, parse_digest
 from moorage.core.documents import Unreadable, read_document
-from moorage.core.errors import InvalidParameter, ManifestTooLarge
+from moorage.core.errors import InvalidParameter, ManifestTooLarge, RegistryError
 
 MediaType = NewType("MediaType", str)
 
@@ -113,6 +114,16 @@ def parse_manifest(content: bytes, stated: str | None, algorithm: Algorithm = SH
         subject=subject,
         artifact_type=artifact_type or config.media_type,
     )
+
+
+def lacks(content: bytes, media_type: MediaType, absent: Collection[Digest]) -> bool:
+    """Tell whether a stored image needs one of the blobs that are absent; those that are fetched from elsewhere it does not."""
+    try:
+        blobs = parse_manifest(content, media_type).blobs
+    except RegistryError:
+        # Damaged, it says nothing that could excuse one.
+        return True
+    return any(part.digest in absent and not part.foreign for part in blobs)
 
 
 def _is_ambiguous(document: dict[str, Any]) -> bool:

@@ -41,7 +41,7 @@ _upload = re.compile(UPLOAD_PATTERN)
 
 def parse_account(text: str) -> AccountId | None:
     """Return the account id that ``text`` is, or None."""
-    return AccountId(text) if _account.fullmatch(text, 0, 64) and text.isascii() else None
+    return AccountId(text) if _account.fullmatch(text) else None
 
 
 def parse_region(text: str) -> Region | None:

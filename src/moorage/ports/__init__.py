@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 from moorage.core.collection import Unused
 from moorage.core.digests import SHA256, Algorithm, Digest
 from moorage.core.images import Image, Served, Shelf, TagStatus
-from moorage.core.manifests import Manifest
+from moorage.core.manifests import Manifest, MediaType
 from moorage.core.names import AccountId, Registry, RepositoryName, Tag, UploadId
 from moorage.core.repositories import Repository
 from moorage.core.sessions import Credential
@@ -113,8 +113,8 @@ class ImageRows(Protocol):
     ) -> list[Image]:
         """Return up to ``limit`` images with that subject, those after the id ``after``."""
 
-    def indexes_of(self, repository: Repository, digest: Digest) -> tuple[Digest, ...]:
-        """Return the indexes of the repository that refer to an image."""
+    def indexes_of(self, repository: Repository, digest: Digest, limit: int) -> tuple[Digest, ...]:
+        """Return up to ``limit`` indexes of the repository that refer to an image, the oldest first."""
 
     def any(self, repository: Repository) -> bool:
         """Tell whether the repository holds an image."""
@@ -224,8 +224,13 @@ class InspectionRows(Protocol):
     def images(self, after: int, limit: int) -> list[tuple[int, Registry, RepositoryName, Digest, bytes]]:
         """Return up to ``limit`` images with their manifests, those after an id."""
 
-    def incomplete(self, after: int, limit: int) -> list[tuple[int, Registry, RepositoryName, Digest]]:
+    def incomplete(
+        self, after: int, limit: int
+    ) -> list[tuple[int, Registry, RepositoryName, Digest, MediaType, bytes]]:
         """Return up to ``limit`` images that refer to a blob which their repository does not hold, those after an id."""
+
+    def absent(self, image: int) -> list[Digest]:
+        """Return the blobs that the image of an id refers to and that its repository does not hold."""
 
     def uploads(self, after: str, limit: int) -> list[tuple[UploadId, Registry, RepositoryName, int]]:
         """Return up to ``limit`` uploads with the bytes that were acknowledged, those after an id."""

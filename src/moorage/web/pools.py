@@ -1,6 +1,6 @@
 """Where the doors leave the event loop: one pool of threads for rows, another for bytes.
 
-Slow writes of bytes cannot keep rows waiting, and rows never wait for more connections than the database has.
+Slow writes of bytes cannot keep rows waiting. Each thread of either may hold a connection to the database, so it has that many.
 """
 
 import asyncio
@@ -15,8 +15,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 ROWS = 8
-"""Threads for rows, and so connections to the database."""
+"""Threads for rows."""
 BYTES = 32
+"""Threads for bytes, and for the rows that go with them."""
 
 _Work = tuple[asyncio.AbstractEventLoop, "asyncio.Future[Any]", Callable[[], Any]]
 

@@ -125,7 +125,7 @@ class SqlDatabase:
         self.engine = (
             _sqlite(url, connections)
             if self.is_sqlite
-            else create_engine(url, pool_size=connections, pool_pre_ping=True, hide_parameters=True)
+            else create_engine(url, pool_size=connections, max_overflow=0, pool_pre_ping=True, hide_parameters=True)
         )
         # SQLite lets one writer in and makes the others poll; within a process they queue here instead.
         self._turn = threading.Lock() if self.is_sqlite else None

@@ -79,6 +79,7 @@ _indexes = (
         references.c.kind == "image",
     )
     .order_by(images.c.id)
+    .limit(bindparam("count"))
 )
 _content = select(images.c.digest, images.c.content).where(images.c.id.in_(bindparam("ids", expanding=True)))
 # Both engines know how long bytes are without looking at them.
@@ -275,9 +276,10 @@ class SqlImageRows:
             for row in self._connection.execute(_referrers_of_type, {**values, "artifact_type": artifact_type})
         ]
 
-    def indexes_of(self, repository: Repository, digest: Digest) -> tuple[Digest, ...]:
-        """Return the indexes of the repository that refer to an image."""
-        return tuple(self._connection.execute(_indexes, {"repository": repository.id, "digest": digest}).scalars())
+    def indexes_of(self, repository: Repository, digest: Digest, limit: int) -> tuple[Digest, ...]:
+        """Return up to ``limit`` indexes of the repository that refer to an image, the oldest first."""
+        values = {"repository": repository.id, "digest": digest, "count": limit}
+        return tuple(self._connection.execute(_indexes, values).scalars())
 
     def any(self, repository: Repository) -> bool:
         """Tell whether the repository holds an image."""

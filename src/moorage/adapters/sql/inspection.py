@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from sqlalchemy import BindParameter, Column, Connection, Select, Table, bindparam, exists, func, select
+from sqlalchemy import BindParameter, Column, Connection, Select, Table, and_, bindparam, exists, func, select
 
 from moorage.adapters.sql.schema import contents, images, layers, references, remnants, repositories, uploads
 from moorage.core.digests import Digest
+from moorage.core.manifests import MediaType
 from moorage.core.names import Registry, RepositoryName, UploadId
 
 # What a deleted repository left is nobody's, and on its way out.
@@ -29,13 +30,14 @@ def _with_repository(rows: Table, *columns: Column[Any]) -> Select[Any]:
 
 _of_images = _with_repository(images, images.c.digest)
 _images = _of_images.add_columns(images.c.content)
-_incomplete = _of_images.where(
-    exists().where(
-        references.c.image_id == images.c.id,
-        references.c.kind == "blob",
-        ~exists().where(layers.c.repository_id == references.c.repository_id, layers.c.digest == references.c.digest),
-    )
+_is_absent = and_(
+    references.c.kind == "blob",
+    ~exists().where(layers.c.repository_id == references.c.repository_id, layers.c.digest == references.c.digest),
 )
+_incomplete = _of_images.add_columns(images.c.media_type, images.c.content).where(
+    exists().where(references.c.image_id == images.c.id, _is_absent)
+)
+_absent = select(references.c.digest).where(references.c.image_id == bindparam("image"), _is_absent)
 _uploads = _with_repository(uploads, uploads.c.size)
 _holders = (
     select(repositories.c.account, repositories.c.region, repositories.c.name)
@@ -62,9 +64,18 @@ class SqlInspectionRows:
         """Return up to ``limit`` images with their manifests, those after an id."""
         return [(row.id, *_of(row), row.digest, row.content) for row in self._page(_images, after, limit)]
 
-    def incomplete(self, after: int, limit: int) -> list[tuple[int, Registry, RepositoryName, Digest]]:
+    def incomplete(
+        self, after: int, limit: int
+    ) -> list[tuple[int, Registry, RepositoryName, Digest, MediaType, bytes]]:
         """Return up to ``limit`` images that refer to a blob which their repository does not hold, those after an id."""
-        return [(row.id, *_of(row), row.digest) for row in self._page(_incomplete, after, limit)]
+        return [
+            (row.id, *_of(row), row.digest, row.media_type, row.content)
+            for row in self._page(_incomplete, after, limit)
+        ]
+
+    def absent(self, image: int) -> list[Digest]:
+        """Return the blobs that the image of an id refers to and that its repository does not hold."""
+        return list(self._connection.execute(_absent, {"image": image}).scalars())
 
     def uploads(self, after: str, limit: int) -> list[tuple[UploadId, Registry, RepositoryName, int]]:
         """Return up to ``limit`` uploads with the bytes that were acknowledged, those after an id."""
