@@ -319,6 +319,14 @@ def test_an_unsigned_request_is_told_so_in_its_protocol() -> None:
     assert code(door().answer(form_request({"Action": "GetUser"}))) == (403, "MissingAuthenticationToken")
 
 
+@pytest.mark.parametrize("name", ["AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"])
+def test_who_is_vouched_for_from_elsewhere_is_told_that_this_is_not_there_yet(name: str) -> None:
+    answer = door().answer(form_request({"Action": name, "Version": "2011-06-15"}))
+
+    assert code(answer) == (400, "InvalidAction")
+    assert f"The operation {name} is not implemented in Moorage yet" in str(answer.body)
+
+
 @pytest.mark.parametrize("key", [None, replace(KEY, active=False)])
 def test_a_key_that_is_unknown_or_inactive_is_refused(key: AccessKey | None) -> None:
     refusing = door(key=lambda _: key)

@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
 
 import click
@@ -15,6 +16,7 @@ from moorage.config import InvalidSettings
 from moorage.core.audit import Wanted
 from moorage.core.errors import Refused, StorageFull
 from moorage.core.explanations import Explanation, Question, Sight, document
+from moorage.core.operations import ASKED
 
 _action = re.compile(r"[a-z0-9-]+:[A-Za-z0-9]+")
 
@@ -84,6 +86,8 @@ def explain(
                 explained = store.explanations.explain(question, datetime.now(UTC))
     except (InvalidSettings, StorageFull, Refused) as error:
         raise click.ClickException(str(error)) from None
+    if action:
+        _doubt(action)
     if said and not as_json:
         click.echo(f"Said when it was denied: {printable(said)}\n")
     click.echo(json.dumps(document(explained), indent=2) if as_json else _text(explained))
@@ -93,6 +97,15 @@ def explain(
             "of the request that is not on record.",
             err=True,
         )
+
+
+def _doubt(action: str) -> None:
+    """Say so, to who reads, where nothing asks for an action: it may be misspelt."""
+    known = {each.lower(): each for each in ASKED}
+    if action.lower() not in known:
+        nearest = get_close_matches(action.lower(), known, n=1)
+        hint = f"; did you mean {known[nearest[0]]}?" if nearest else "."
+        click.echo(f"Nothing in Moorage asks for {action}{hint}", err=True)
 
 
 def _text(found: Explanation) -> str:

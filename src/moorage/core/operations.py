@@ -385,3 +385,14 @@ ROUTES: Mapping[tuple[str, str], RouteUse] = MappingProxyType(
     }
 )
 """The routes of the registry and the methods of each, and what each asks for, in that order."""
+
+ASKED: frozenset[str] = frozenset(
+    right.action
+    for rights in (
+        *(each for operations in SERVICES.values() for each in operations.values()),
+        *(route.rights for route in ROUTES.values()),
+        IAM_RIGHTS.values(),
+    )
+    for right in rights
+)
+"""Every right that something asks for."""

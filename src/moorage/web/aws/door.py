@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any
 
 from moorage.core.calls import Call, Caller
-from moorage.core.errors import CredentialsInvalid, Refused, ScopeInvalid, SignatureError
+from moorage.core.errors import CredentialsInvalid, Refused, ScopeInvalid, SignatureError, SignatureMissing
 from moorage.core.identities import AccessKey, KeyUse
 from moorage.core.names import AccountId, Region, Registry, parse_region
 from moorage.core.sessions import Credential, refused_with
@@ -122,7 +122,10 @@ class AwsDoor:
         if request.method != "POST":
             raise NotPosted
         at = self._now()
-        caller, region, meant, refusal = self._authenticated(request, at)
+        try:
+            caller, region, meant, refusal = self._authenticated(request, at)
+        except SignatureMissing:
+            raise self._unsigned(request) from None
         if request.raw_path != b"/":
             raise UnknownOperation("The operations of this API are all at the path /")
         operation, document = (_json_steps if meant.protocol == "json" else _query_steps)(request, meant)
@@ -192,6 +195,12 @@ class AwsDoor:
             self._note_use(credential, KeyUse(at, region, signature.service))
         return credential.caller, region, service(signature.service), refusal
 
+    def _unsigned(self, request: AwsRequest) -> Refused:
+        """Return what is to be said of a request that nobody signed: who is vouched for from elsewhere has no key to sign with."""
+        meant, name = service("sts"), self._operation(request)
+        operation = meant.operation(name) if name in _VOUCHED_FOR else None
+        return UnknownOperation(_not_yet(meant, operation)) if operation else SignatureMissing()
+
     def _expected(self, request: AwsRequest) -> str:
         return " or ".join(f"'{name}'" for name in self._services if _is_target_of(request, service(name)))
 
@@ -210,6 +219,7 @@ def _is_target_of(request: AwsRequest, candidate: Service) -> bool:
     return bool(prefix) and request.header(b"x-amz-target").startswith(prefix + ".")
 
 
+_VOUCHED_FOR = frozenset({"AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"})
 _ACTION = re.compile(rb"(?:^|&)Action=([A-Za-z0-9]{1,128})(?:&|$)")
 _ACTION_WITHIN = 64 * 1024
 
