@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -211,6 +212,39 @@ def test_versions_that_were_read_elsewhere_save_that_query_too(
     with database.read() as tx:
         guard.allow_repository(tx, ada, "ecr:PutImage", app)
     assert guard.allow_remembered(later, ada, "ecr:PutImage", app)
+
+
+def test_who_has_so_many_patterns_that_a_decision_takes_long_keeps_nobody_waiting(
+    database: SqlDatabase, guard: Guard, identities: Identities, admin: Call, ada: Call
+) -> None:
+    app = add_repository(database, registry=admin.registry).name
+    for number in range(10):
+        rows = [f"arn:*:*:*:*:?{row}*${{a:b}}" for row in range(225)]
+        text = json.dumps({"Effect": "Allow", "Action": "ecr:PutImage", "Resource": rows}, separators=(",", ":"))
+        made = identities.policies.create(admin, f"many{number}", f'{{"Version":"2012-10-17","Statement":{text}}}')
+        identities.attach(admin, "ada", made.arn)
+    with database.read() as tx, pytest.raises(AccessDenied):
+        guard.allow_repository(tx, ada, "ecr:PutImage", app)
+
+    assert not guard.allow_remembered(read_versions(database, ada, app), ada, "ecr:PutImage", app)
+
+
+def test_a_refusal_tells_nobody_who_is_there(identities: Identities, admin: Call, ada: Call) -> None:
+    identities.create_user(admin, "Secret", "/hr/")
+    key = identities.create_key(admin, "Secret")
+
+    def said(ask: Callable[[], Any]) -> tuple[str, str]:
+        with pytest.raises(AccessDenied) as refused:
+            ask()
+        return str(refused.value), refused.value.resource
+
+    there, absent = said(lambda: identities.user(ada, "secret")), said(lambda: identities.user(ada, "nobody"))
+    assert there[0].replace("user secret", "user nobody") == absent[0]
+    assert "iam:GetUser on resource: user nobody because no identity-based policy allows" in absent[0]
+    # Whoever runs the machine reads which one it was.
+    assert there[1] == f"arn:aws:iam::{ACCOUNT}:user/hr/Secret"
+    used, unknown = said(lambda: identities.key_use(ada, key.id)), said(lambda: identities.key_use(ada, "AKIANOBODY"))
+    assert used[0].replace(key.id, "AKIANOBODY") == unknown[0]
 
 
 def test_the_guard_remembers_so_many_callers_and_no_more(

@@ -93,6 +93,26 @@ def test_a_later_user_of_the_same_name_is_not_trusted(identities: Identities, ad
     }
 
 
+def test_a_later_role_of_the_same_name_has_no_sessions_that_are_trusted(identities: Identities, admin: Call) -> None:
+    session = f"arn:aws:sts::{ACCOUNT}:assumed-role/ci/build"
+    with pytest.raises(MalformedPolicy, match="Invalid principal in policy"):
+        identities.roles.create(admin, "target", trusting({"AWS": session}))
+    gone = identities.roles.create(admin, "ci", trusting({"AWS": ACCOUNT}), path="/builds/")
+    identities.roles.create(admin, "target", trusting({"AWS": session}))
+    other = call_of(start(identities, OTHER))
+    identities.roles.create(other, "target", trusting({"AWS": [session, f"{session}er"]}))
+
+    identities.roles.delete(admin, "ci")
+    identities.roles.create(admin, "ci", trusting({"AWS": ACCOUNT}))
+
+    assert json.loads(identities.roles.get(admin, "target")[0].trust)["Statement"]["Principal"] == {
+        "AWS": f"{gone.id}:build"
+    }
+    assert json.loads(identities.roles.get(other, "target")[0].trust)["Statement"]["Principal"] == {
+        "AWS": [f"{gone.id}:build", f"{gone.id}:builder"]
+    }
+
+
 def test_a_user_who_is_renamed_is_still_trusted(identities: Identities, admin: Call) -> None:
     user = identities.create_user(admin, "ada")
     identities.roles.create(admin, "ci", trusting({"AWS": user.arn}))

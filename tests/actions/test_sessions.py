@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from moorage.actions import access, sessions
 from moorage.actions.accounts import Accounts
 from moorage.actions.sessions import Wish
 from moorage.core.calls import Call
@@ -14,6 +15,7 @@ from moorage.core.errors import (
     AccessDenied,
     CredentialsInvalid,
     IdentityInvalid,
+    IdentityLimitExceeded,
     MalformedPolicy,
     NoSuchEntity,
     PackedPolicyTooLarge,
@@ -282,11 +284,45 @@ def test_nothing_of_a_session_that_signs_or_proves_lies_in_the_database_or_in_lo
 # --- bad input ---------------------------------------------------------------------------------------------------------
 
 
+def test_a_user_and_a_role_have_so_many_sessions_that_are_not_over(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "MOST", 2)
+    builder, ada = role(desk), desk.someone()
+    for _ in range(2):
+        desk.sessions.of_user(ada, 900)
+        assume(desk, desk.admin, builder.arn)
+    before = desk.rows()
+
+    for ask in (lambda: desk.sessions.of_user(ada, 900), lambda: assume(desk, desk.admin, builder.arn)):
+        assert refusal(ask) is IdentityLimitExceeded
+    assert desk.rows() == before
+    # Others have their own, and what is over does not count.
+    assert desk.sessions.of_user(desk.someone(), 900).id
+    assert desk.sessions.of_user(replace(ada, at=AT + timedelta(minutes=16)), 900).id
+
+
+def test_sessions_of_a_role_share_what_its_policies_come_to(desk: Desk) -> None:
+    builder = role(desk, PULL)
+    calls = [call_with(assume(desk, desk.admin, builder.arn)) for _ in range(2)]
+    for call in calls:
+        desk.identities.caller(call)
+
+    rights = [
+        each.policies
+        for (_, user), (_, each) in desk.guard._callers._kept.items()  # noqa: SLF001 - what is kept is what costs memory
+        if isinstance(each, access._Rights) and user.startswith(builder.id)  # noqa: SLF001 - the same
+    ]
+
+    assert len(rights) == 2
+    assert rights[0].identity[0] is rights[1].identity[0]
+
+
 @pytest.mark.parametrize(
     ("wish", "refused"),
     [
         ({"policy": "{"}, MalformedPolicy),
         ({"policy": policy(["ecr:*"], Condition={"StringLike": {"aws:x": "y" * 2100}})}, PackedPolicyTooLarge),
+        # What is too long is not even read.
+        ({"policy": "{" * 2049}, PackedPolicyTooLarge),
         ({"policies": ["arn:aws:iam::aws:policy/None"]}, NoSuchEntity),
         ({"policies": [f"arn:aws:iam::{THEIRS.account}:policy/theirs"]}, NoSuchEntity),
     ],

@@ -236,7 +236,7 @@ def applies(statement: Statement, question: Question, version: str) -> bool:
     for name in ("Resource", "NotResource"):
         if name in statement:
             rows = [filled(one, question.context, version) for one in as_list(statement[name])]
-            if name == "NotResource" and None in rows:
+            if name == "NotResource" and None in rows and statement["Effect"] == "Allow":
                 return False
             found = any(row is not None and arn_matches(row, question.resource) for row in rows)
             if found == (name == "NotResource"):

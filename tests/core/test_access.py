@@ -312,6 +312,17 @@ def test_not_resource_with_a_variable_without_a_value_means_nothing() -> None:
     assert allowed(asking(context={"aws:x": "other"}), [policy])
 
 
+def test_a_deny_with_not_resource_spares_nothing_by_a_variable_without_a_value() -> None:
+    team = f"arn:aws:ecr:us-east-1:{HERE}:repository/${{aws:PrincipalTag/team}}/*"
+    theirs = identity(statement(), {"Effect": "Deny", "Action": "ecr:*", "NotResource": team})
+    or_app = identity(statement(), {"Effect": "Deny", "Action": "ecr:*", "NotResource": [team, APP]})
+
+    assert not allowed(asking(), [theirs])
+    assert allowed(asking(context={"aws:principaltag/team": "team"}), [theirs])
+    assert allowed(asking(), [or_app])
+    assert not allowed(asking(resource=APP + "2"), [or_app])
+
+
 def test_all_conditions_must_hold() -> None:
     condition = {"StringEquals": {"aws:RequestedRegion": "us-east-1"}, "IpAddress": {"aws:SourceIp": ["10.0.0.0/8"]}}
     policy = identity(statement(Condition=condition))

@@ -43,6 +43,8 @@ def holds(operator: str, wanted: str | list[str], found: str | list[str] | None)
         ("BinaryEquals", "QmFzZQ==", "QmFzZQ=="),
         ("IpAddress", "10.0.0.0/8", "10.1.2.3"),
         ("IpAddress", "10.1.2.3", "::ffff:10.1.2.3"),
+        ("IpAddress", "::ffff:10.0.0.0/104", "10.1.2.3"),
+        ("IpAddress", "::/0", "2001:db8::1"),
         ("IpAddress", "2001:db8::/32", "2001:db8::1"),
         ("NotIpAddress", "10.0.0.0/8", "11.1.2.3"),
         ("Null", "false", "a"),

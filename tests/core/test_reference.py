@@ -35,7 +35,9 @@ def same_as_the_naive_one(question: Question, given: Documents) -> None:
     decision = decide(asked(question), policies)
 
     assert decision.allowed == reference_access.decide(question, given)
-    together = replace(policies, identity=[merged(policies.identity)], resource=[merged(policies.resource)])
+    together = replace(
+        policies, identity=[merged(tuple(policies.identity))], resource=[merged(tuple(policies.resource))]
+    )
     assert decide(asked(question), together) == decision
 
 

@@ -87,12 +87,30 @@ def test_the_principals_are_told_for_somebody_to_look_them_up() -> None:
             "Version": "2012-10-17",
             "Statement": [
                 {"Effect": "Allow", "Principal": {"AWS": [ADA, ROLE]}, "Action": "sts:AssumeRole"},
-                {"Effect": "Deny", "NotPrincipal": {"AWS": ADA}, "Action": "sts:AssumeRole"},
+                {"Effect": "Deny", "Principal": {"AWS": ADA}, "Action": "sts:AssumeRole"},
             ],
         }
     )
 
     assert parse_trust_policy(document).principals == (ADA, ROLE, ADA)
+
+
+def test_sessions_of_a_role_that_is_gone_are_named_by_its_id() -> None:
+    sessions = "arn:aws:sts::123456789012:assumed-role/ci/"
+    document = trust({"AWS": [f"{sessions}build", f"{sessions[:-1]}2/build", ROLE]})
+
+    renamed = rename_principal(document, sessions, "AROAXXXXXXXXXXXXXXXX:")
+
+    assert renamed is not None
+    named = ("AROAXXXXXXXXXXXXXXXX:build", f"{sessions[:-1]}2/build", ROLE)
+    assert parse_trust_policy(renamed).principals == named
+
+
+def test_nobody_can_be_excepted_from_a_trust_policy() -> None:
+    statement = {"Effect": "Deny", "NotPrincipal": {"AWS": ADA}, "Action": "sts:AssumeRole"}
+
+    with pytest.raises(MalformedPolicy, match="Has prohibited field NotPrincipal"):
+        parse_trust_policy(json.dumps({"Version": "2012-10-17", "Statement": statement}))
 
 
 def test_a_principal_that_is_gone_is_named_by_its_id_and_others_are_left_alone() -> None:

@@ -36,6 +36,9 @@ Value = TypeVar("Value")
 
 _MOST = 10_000
 
+_HEAVY = 2_000
+"""Patterns and values that a decision may have to try one by one, where others wait for it: 20 ms at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Rights:
@@ -44,6 +47,7 @@ class _Rights:
     subject: Subject
     policies: Policies
     needs_context: bool
+    heavy: bool
 
 
 class _Nobody:
@@ -133,12 +137,15 @@ class Guard:
     def allow_remembered(self, versions: Versions, call: Call, action: str, name: RepositoryName | None) -> bool:
         """As ``allow_repository``, for what was read under ``versions``; False where it is not remembered, so ask that.
 
+        So too where the caller has so many policies that a decision takes long: whoever asks this may keep others waiting.
         Without a name it is all repositories of the registry that are asked for, as by ``allow`` of ``repository/*``.
         """
         known = self._remembered(versions, call, is_named=name is not None)
         if known is None:
             return False
         rights, registry, repository = known
+        if isinstance(rights, _Rights) and rights.heavy:
+            return False
         resource = call.registry.repository_arn(name or "*")
         _decide(self._note, rights, registry, repository, call, action, resource, NO_CONTEXT)
         return True
@@ -283,7 +290,8 @@ def _read_rights(tx: Transaction, caller: Caller) -> _Rights | _Nobody:
     identity = session.identity if session else tx.identities.identity(caller.user_id)
     subject = read_subject(tx, credential.caller, identity, session)
     needs_context = any(source.policy.needs_context for source in subject.sources)
-    return _Rights(subject, policies_of(subject.sources), needs_context)
+    heavy = sum(source.policy.weight for source in subject.sources) > _HEAVY
+    return _Rights(subject, policies_of(subject.sources), needs_context, heavy)
 
 
 def _context(call: Call, rights: _Rights, *given: Context) -> Context:

@@ -13,7 +13,7 @@ from moorage.actions.account import Account
 from moorage.actions.credentials import Draw, new_key, random_text
 from moorage.actions.grants import Grants
 from moorage.actions.groups import Groups
-from moorage.actions.identity_steps import MAX_KEYS, check_limit
+from moorage.actions.identity_steps import MAX_KEYS, check_limit, shown_as
 from moorage.actions.policies import Policies
 from moorage.actions.roles import Roles
 from moorage.actions.simulations import Simulations
@@ -161,7 +161,8 @@ class Identities(Grants):
         with self._database.read() as tx:
             key = tx.identities.key(key_id)
             own = key if key and key.user.account == call.caller.account else None
-            self._guard.allow(tx, call, "iam:GetAccessKeyLastUsed", own.user.arn if own else "*")
+            with shown_as(f"access key {key_id}"):
+                self._guard.allow(tx, call, "iam:GetAccessKeyLastUsed", own.user.arn if own else "*")
             if own is None:
                 raise _no_key(key_id)
             return own.user, tx.identities.key_use(key_id)

@@ -10,6 +10,7 @@ from moorage.actions.access import Guard
 from moorage.actions.credentials import Draw, new_id, random_text
 from moorage.core.calls import Call
 from moorage.core.errors import (
+    AccessDenied,
     EntityAlreadyExists,
     IdentityInvalid,
     IdentityLimitExceeded,
@@ -91,14 +92,16 @@ class Steps:
         if not wanted:
             raise IdentityInvalid("Must specify userName when calling with non-User credentials")
         found = tx.identities.find(kind, account, wanted)
-        # One that does not exist is asked for as one without a path, so that only who may act on it learns that.
+        # One that does not exist is asked for as one without a path. A refusal says what was asked for, as IAM's does, so that only who
+        # may act on it learns whether it is there, and where.
         arn = found.arn if found else f"arn:aws:iam::{account}:{kind.kind}/{wanted}"
         known: dict[str, str | Sequence[str]] = {}
         if found and kind is not Group:
             known = tagged(tx.identities.tags(found.id))
         if found and found.boundary and bounded:
             known["iam:permissionsboundary"] = found.boundary
-        self._guard.allow(tx, call, action, arn, {**known, **context})
+        with shown_as(f"{kind.kind} {wanted}"):
+            self._guard.allow(tx, call, action, arn, {**known, **context})
         if found is None:
             raise missing(kind, wanted)
         return found
@@ -152,7 +155,18 @@ class Steps:
     def _remove(self, tx: Transaction, identity: User | Role) -> None:
         """Forget a user or a role; whoever trusted it goes on to trust it, and not the next one of its name."""
         tx.identities.remove(identity)
-        _rename_in_trust(tx, identity.arn, identity.id)
+        for arn, unique in _trusted_as(identity).items():
+            _rename_in_trust(tx, arn, unique)
+
+
+@contextmanager
+def shown_as(name: str) -> Iterator[None]:
+    """Have a refusal call the resource by the name that the caller has given it."""
+    try:
+        yield
+    except AccessDenied as denied:
+        denied.shown = name
+        raise
 
 
 def missing(kind: type[Identity], name: str) -> NoSuchEntity:
@@ -203,9 +217,15 @@ def _lock(tx: Transaction, identity: Identity, *, leaves: bool) -> None:
 
     All in one order: who leaves elsewhere, and is trusted here, waits and does not block.
     """
-    trusting = _trusting(tx, identity.arn) if leaves else []
+    trusting = [role for arn in _trusted_as(identity) for role in _trusting(tx, arn)] if leaves else []
     for account in sorted({identity.account, *(role.account for role in trusting)}):
         tx.identities.lock(account)
+
+
+def _trusted_as(identity: Identity) -> dict[str, str]:
+    """Return what a trust policy may call somebody, and what it says instead once it is gone: of a role its sessions too."""
+    of_sessions = f"arn:aws:sts::{identity.account}:assumed-role/{identity.name}/"
+    return {identity.arn: identity.id, **({of_sessions: f"{identity.id}:"} if isinstance(identity, Role) else {})}
 
 
 def _trusting(tx: Transaction, arn: str) -> list[Role]:

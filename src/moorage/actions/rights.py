@@ -6,6 +6,7 @@ A stored document that cannot be read any more may have denied something, so it 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from types import MappingProxyType
 
 from moorage.core.access import Names, Policy, parse_policy, parse_resource_policy
@@ -127,7 +128,9 @@ def _policy(held: Held) -> Policy | None:
     return None if held.name.startswith("arn:aws:iam::aws:") else _DENY_ALL
 
 
+@lru_cache(1024)
 def _compiled(document: str) -> Policy:
+    """Return a policy that is stored, compiled once for all who have it: each session of a role, for one."""
     try:
         return parse_policy(document)
     except MalformedPolicy:

@@ -181,13 +181,15 @@ def _check_trust(tx: Transaction, document: str) -> None:
 
 def _is_there(tx: Transaction, principal: str) -> bool:
     """Tell whether a principal is there, as far as can be known: accounts that are not in this store may be anywhere."""
-    if _unique_id.fullmatch(principal):
-        return tx.identities.identity(principal) is not None
+    unique, _, _ = principal.partition(":")
+    if _unique_id.fullmatch(unique):
+        return tx.identities.identity(unique) is not None
     found = principal_of(principal)
-    if not found or found.kind is None or found.session or tx.identities.version(found.account) is None:
+    if not found or found.kind is None or tx.identities.version(found.account) is None:
         return True
     identity = tx.identities.find(found.kind, found.account, found.name)
-    return identity is not None and identity.arn == principal
+    # The ARN of a session has lost the path of its role.
+    return identity is not None and (bool(found.session) or identity.arn == principal)
 
 
 def _plain(document: str) -> str:

@@ -8,7 +8,7 @@ from moorage.actions.credentials import Draw, new_session, random_text
 from moorage.actions.rights import read_managed
 from moorage.core.arns import principal_of
 from moorage.core.calls import Call
-from moorage.core.errors import AccessDenied, IdentityInvalid, NoSuchEntity
+from moorage.core.errors import AccessDenied, IdentityInvalid, IdentityLimitExceeded, NoSuchEntity
 from moorage.core.identities import Role, User
 from moorage.core.identity_tags import Pairs, plan_tags, requested, tagged
 from moorage.core.names import AccountId
@@ -23,6 +23,7 @@ from moorage.core.operations import (
 from moorage.core.policies import parse_policy
 from moorage.core.sessions import (
     KEPT,
+    MOST,
     PREFIX,
     USUAL_OF_USER,
     WITHOUT_IAM,
@@ -65,7 +66,7 @@ class Sessions:
 
         The role's trust policy has to name the caller, and where it names the caller's account alone, the caller's policies have
         to allow it too. Raises AccessDenied, also where there is no such role, MalformedPolicy, IdentityInvalid,
-        PackedPolicyTooLarge.
+        PackedPolicyTooLarge, IdentityLimitExceeded.
         """
         limits = _limits(wish)
         tags = plan_tags({}, wish.tags)
@@ -102,7 +103,7 @@ class Sessions:
         return made, packed(limits, all_tags)
 
     def of_user(self, call: Call, seconds: int | None) -> Session:
-        """Return credentials of the calling user for a while; raises AccessDenied for a caller that has such itself."""
+        """Return credentials of the calling user for a while; raises AccessDenied for a caller that has such itself, IdentityLimitExceeded."""
         with self._database.write() as tx:
             # No policy has a say in it (AWS STS API Reference, GetSessionToken, "Permissions").
             self._guard.identify(tx, call)
@@ -132,8 +133,10 @@ class Sessions:
 
 
 def add_session(tx: Transaction, session: Session) -> None:
-    """Store a session, and forget some that are long over."""
+    """Store a session, and forget some that are long over; raises IdentityLimitExceeded where its user or role has too many."""
     tx.sessions.forget(session.made_at - KEPT, SWEPT)
+    if session.identity and tx.sessions.count(session.identity.id, session.made_at, MOST) >= MOST:
+        raise IdentityLimitExceeded(f"Cannot exceed quota for SessionsPer{session.identity.noun}: {MOST}")
     tx.sessions.add(session)
 
 
@@ -146,10 +149,11 @@ def _role(tx: Transaction, arn: str) -> Role | None:
 
 
 def _limits(wish: Wish) -> tuple[str, ...]:
+    limits = (*([wish.policy] if wish.policy is not None else []), *wish.policies)
+    # Before it is read: nobody has been asked for a right yet.
+    packed(limits, dict(wish.tags))
     if wish.policy is not None:
         parse_policy(wish.policy)
-    limits = (*([wish.policy] if wish.policy is not None else []), *wish.policies)
-    packed(limits, dict(wish.tags))
     return limits
 
 

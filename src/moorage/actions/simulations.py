@@ -208,7 +208,7 @@ def _simulated(scene: Scene, own: Sequence[Simulated], actor: _Actor) -> tuple[l
     )
     context = {**actor.about, **context_of(scene.context)}
     resources, owner = list(dict.fromkeys(scene.resources)) or [EVERYTHING], _owner(scene.owner, actor.names.account)
-    at_once = MAX_LOOKS // (len(resources) * max(simulation.statements, 1))
+    at_once = MAX_LOOKS // (len(resources) * max(simulation.weight, 1))
     if not at_once:
         raise IdentityInputInvalid(
             "The policies and resources of the simulation are too many. Ask about fewer at once."

@@ -150,7 +150,7 @@ def new_key(
     with _store(settings, "new-key", sealing=True) as store:
         key = store.give_key(account, user, datetime.now(UTC))
         alias = store.get(account).alias
-    _record(settings, account, "CreateAccessKey", userName=user, accessKeyId=key.id, policyArn=ADMINISTRATOR_ACCESS)
+    _record(settings, account, "CreateAccessKey", userName=user, accessKeyId=key.id, policyArn=ADMINISTRATOR_ACCESS.arn)
     _show(settings, key, alias, as_json=as_json)
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv6Address, IPv6Network, ip_address, ip_network
 from operator import eq, ge, gt, le, lt
 from typing import Any
 
@@ -253,11 +253,18 @@ def _address(text: str) -> Any:
     return mapped or address
 
 
+_MAPPED = 96
+"""Bits that an address of IPv4 has before it within IPv6."""
+
+
 def _network(text: str) -> Any:
     try:
-        return ip_network(text, strict=False)
+        network = ip_network(text, strict=False)
     except ValueError:
         return None
+    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+    # As of addresses: those of IPv4 are compared as such.
+    return ip_network((mapped, network.prefixlen - _MAPPED)) if mapped and network.prefixlen >= _MAPPED else network
 
 
 def _ip(values: Sequence[str], variables: bool) -> _Comparison:  # noqa: ARG001, FBT001 - as _Builder

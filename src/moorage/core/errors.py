@@ -556,15 +556,22 @@ class UploadNotFound(RegistryError):
 
 @dataclass(eq=False)
 class AccessDenied(RegistryError):
-    """Not allowed; ``because`` is empty or starts with ``because`` or ``with``."""
+    """Not allowed; ``because`` is empty or starts with ``because`` or ``with``.
+
+    ``shown`` is what the refusal calls the resource where its ARN would tell what the caller may not know.
+    """
 
     caller: str
     action: str
     resource: str
     because: str
+    shown: str = ""
 
     def __str__(self) -> str:
-        return f"User: {self.caller} is not authorized to perform: {self.action} on resource: {self.resource} {self.because}".rstrip()
+        resource = self.shown or self.resource
+        return (
+            f"User: {self.caller} is not authorized to perform: {self.action} on resource: {resource} {self.because}"
+        ).rstrip()
 
 
 # --- registry tokens --------------------------------------------------------------------------------------------------

@@ -86,13 +86,15 @@ class Explanation:
     remedies: tuple[Remedy, ...]
 
 
-def explain(request: AccessRequest, sources: Sequence[Source], *, trusted: bool = False) -> Explanation:
-    """Decide by policies as ``decide`` does, and tell why."""
+def explain(
+    request: AccessRequest, sources: Sequence[Source], *, trusted: bool = False, mended: bool = True
+) -> Explanation:
+    """Decide by policies as ``decide`` does, and tell why, and unless it is not to be ``mended`` what would change it."""
     policies = policies_of(sources)
     decision = decide(request, policies, trusted=trusted)
     sights = [sight for source in sources for sight in _sights(request, source)]
     matched = tuple(sight for sight in sights if not sight.failing)
-    remedies = () if decision.allowed else _remedies(request, policies, matched, trusted=trusted)
+    remedies = _remedies(request, policies, matched, trusted=trusted) if mended and not decision.allowed else ()
     return Explanation(
         request,
         decision,
@@ -117,6 +119,9 @@ def question_of(entry: Entry) -> tuple[Question, str]:
     known = {key: value for key, value in given.items() if value}
     key = event["userIdentity"].get("accessKeyId") or ""
     who, action, resource = found.groups()
+    if not resource.startswith("arn:") and resource != "*":
+        # The caller was not told of it by its ARN.
+        resource = event["resources"][0]["ARN"]
     return Question(who, action, resource, entry.region, known, key, entry.account), said
 
 
@@ -154,10 +159,10 @@ def policies_of(sources: Sequence[Source]) -> Policies:
     boundary, session = by_kind[Kind.BOUNDARY], by_kind[Kind.SESSION]
     return Policies(
         # One of many statements is looked up faster than many of few.
-        [merged(by_kind[Kind.IDENTITY])],
+        [merged(tuple(by_kind[Kind.IDENTITY]))],
         by_kind[Kind.RESOURCE],
         boundary[0] if boundary else None,
-        [merged(session)] if session else None,
+        [merged(tuple(session))] if session else None,
     )
 
 

@@ -20,7 +20,18 @@ from moorage.core.conditions import arn_matcher, compile_condition
 from moorage.core.errors import MalformedPolicy
 from moorage.core.principals import Principals, parse_principals
 from moorage.core.statements import Actions, Condition, Resources, Statement, Statements
-from moorage.core.wildcards import Matcher, Part, Text, Variable, arn_segments, beginning, glob, parse_parts, patterns
+from moorage.core.wildcards import (
+    Matcher,
+    OpenArn,
+    Part,
+    Text,
+    Variable,
+    arn_segments,
+    beginning,
+    glob,
+    parse_parts,
+    patterns,
+)
 
 MAX_IDENTITY_POLICY = 131_072
 """Characters, of which IAM counts those that are not white space against smaller quotas of its own."""
@@ -45,8 +56,15 @@ class Policy:
     allows: Statements
     needs_context: bool
 
+    @property
+    def weight(self) -> int:
+        """What a decision may cost at most, in patterns and values that are tried one by one."""
+        return self.denies.weight + self.allows.weight
 
-def merged(policies: Sequence[Policy]) -> Policy:
+
+# The sessions of a role have the same ones.
+@lru_cache(_REMEMBERED)
+def merged(policies: tuple[Policy, ...]) -> Policy:
     """Return one policy that says what all of them say; of none, one that says nothing."""
     if len(policies) == 1:
         return policies[0]
@@ -254,7 +272,13 @@ def _resources(element: Element, *, variables: bool) -> Resources | None:
             rows.append(row)
     # Whatever does not begin so is what NotResource means.
     beginnings = ("",) if found[1] else tuple({beginning(row) for row in (*(map(_live, fixed)), *rows)})
-    return Resources(beginnings, patterns(fixed, _arn, frozenset({"*"})), tuple(rows), found[1])
+    return Resources(
+        beginnings,
+        patterns(fixed, _arn, frozenset({"*"})),
+        tuple(OpenArn(arn_segments(row) or ()) for row in rows),
+        found[1],
+        element["Effect"] == "Deny",
+    )
 
 
 def _check_arn(text: str, row: Sequence[Part]) -> None:
@@ -284,8 +308,9 @@ def _conditions(element: Element, *, variables: bool) -> tuple[Condition, ...]:
         for key, values in keys.items():
             if ":" not in key:
                 _malformed("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.")
-            test = compile_condition(operator, key, _condition_values(values), variables=variables)
-            conditions.append(Condition(f"{operator} {key}", test))
+            wanted = _condition_values(values)
+            test = compile_condition(operator, key, wanted, variables=variables)
+            conditions.append(Condition(f"{operator} {key}", test, len(wanted)))
     return tuple(conditions)
 
 

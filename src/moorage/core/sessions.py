@@ -21,6 +21,9 @@ LONGEST_OF_USER, USUAL_OF_USER = 36 * HOUR, 12 * HOUR
 KEPT = timedelta(hours=12)
 """How long a session is kept after its end: a registry token that it asked for at its last moment lasts that long."""
 
+MOST = 10_000
+"""Sessions of one user or one role that are not over. AWS names no number; each is a row until a while after its end."""
+
 MAX_POLICIES = 2_048
 """Characters of all policies of a session together."""
 

@@ -25,7 +25,7 @@ from moorage.core.wildcards import Context, Variable, parse_parts
 EVERYTHING = "*"
 
 MAX_LOOKS = 100_000
-"""Statements that one page looks at; IAM may return fewer results than asked for as well."""
+"""Statements, patterns and values that one page tries; IAM may return fewer results than asked for as well."""
 
 
 class Verdict(StrEnum):
@@ -93,9 +93,9 @@ class Simulation:
         self._policies = {id(one.source): _Document(one) for one in policies}
 
     @property
-    def statements(self) -> int:
-        """How many statements one decision looks at."""
-        return sum(len(source.policy.denies) + len(source.policy.allows) for source in self._sources)
+    def weight(self) -> int:
+        """What one decision may have to try, one by one."""
+        return sum(source.policy.weight for source in self._sources)
 
     def ask(self, requests: Sequence[AccessRequest]) -> Summary:
         """Decide one action on some resources; at least one."""
@@ -105,7 +105,7 @@ class Simulation:
         return Summary(requests[0].action, together(results), tuple(results))
 
     def _result(self, request: AccessRequest) -> Result:
-        found = explain(request, self._sources)
+        found = explain(request, self._sources, mended=False)
         verdict = _verdict(found)
         across = request.caller.account != request.resource_account
         bounding = [sight for sight in found.matched if sight.source.kind is Kind.BOUNDARY]

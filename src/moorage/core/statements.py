@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from moorage.core.conditions import Test, arn_matcher
+from moorage.core.conditions import Test
 from moorage.core.principals import Principals
-from moorage.core.wildcards import Context, Part, Patterns, resolve
+from moorage.core.wildcards import ARN_SEGMENTS, Context, OpenArn, Patterns
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,29 +38,36 @@ class Resources:
 
     beginnings: tuple[str, ...]
     fixed: Patterns
-    variable: tuple[tuple[Part, ...], ...]
+    variable: tuple[OpenArn, ...]
     inverted: bool
+    denies: bool
 
     def match(self, resource: str, context: Context) -> bool:
         """Tell whether the statement means a resource.
 
-        A row whose variable has no value matches nothing, and makes a statement with NotResource mean nothing.
+        A row whose variable has no value matches nothing. A Deny with NotResource then spares what the other rows spare; an Allow
+        with NotResource means nothing, rather than all that such a row was there to except.
         """
         if not self.variable:
             return self.fixed.matches(resource) != self.inverted
-        rows = [resolve(row, context) for row in self.variable]
-        if self.inverted and None in rows:
+        segments = resource.split(":", ARN_SEGMENTS - 1)
+        said = [row.match(segments, context) for row in self.variable]
+        if self.inverted and not self.denies and None in said:
             return False
-        tests = (arn_matcher(tuple(row)) for row in rows if row is not None)
-        found = self.fixed.matches(resource) or any(test(resource) for test in tests)
-        return found != self.inverted
+        return (True in said or self.fixed.matches(resource)) != self.inverted
+
+    @property
+    def weight(self) -> int:
+        """How many patterns have to be tried one by one."""
+        return len(self.fixed.others) + len(self.variable)
 
 
 class Condition(NamedTuple):
-    """A test with its name, such as ``StringEquals aws:SourceIp``."""
+    """A test with its name, such as ``StringEquals aws:SourceIp``, and how many values it compares with."""
 
     name: str
     holds: Test
+    weight: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,12 @@ class Statement:
     def beginnings(self) -> tuple[str, ...]:
         """What a resource has to begin with, one of them, for the statement to be about it."""
         return self.resources.beginnings if self.resources else _ANYTHING
+
+    @property
+    def weight(self) -> int:
+        """What it may cost to ask, in patterns and values that are tried one by one."""
+        of_resources = self.resources.weight if self.resources else 0
+        return 1 + len(self.actions.patterns.others) + of_resources + sum(each.weight for each in self.conditions)
 
     def means(self, action: str, resource: str, context: Context) -> bool:
         """Tell whether the statement is about an action, in lower case, on a resource, as its conditions stand."""
@@ -107,10 +120,11 @@ _Found = tuple[tuple[str, ...], Statement]
 class Statements:
     """Statements, found by the action that is asked about."""
 
-    __slots__ = ("_by_action", "_by_service", "_of_any", "all")
+    __slots__ = ("_by_action", "_by_service", "_of_any", "all", "weight")
 
     def __init__(self, statements: Iterable[Statement]) -> None:
         self.all = tuple(statements)
+        self.weight = sum(one.weight for one in self.all)
         by_action: dict[str, list[_Found]] = {}
         by_service: dict[str, list[_Found]] = {}
         of_any: list[_Found] = []

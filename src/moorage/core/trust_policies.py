@@ -34,7 +34,7 @@ _federated = re.compile(
     r"arn:aws[a-z-]*:iam::[0-9]{12}:(?:oidc-provider|saml-provider)/[\x21-\x7e]+|[a-z0-9-]+(?:\.[a-z0-9-]+)+", re.ASCII
 )
 _aws = re.compile(
-    r"\*|[0-9]{12}|A[A-Z]{3}[A-Z0-9]{12,124}"
+    r"\*|[0-9]{12}|A[A-Z]{3}[A-Z0-9]{12,124}(?::[\w+=,.@-]{2,64})?"
     r"|arn:aws[a-z-]*:(?:iam|sts)::[0-9]{12}:(?:root|(?:user|role|assumed-role|federated-user)/[\x21-\x29\x2b-\x7e]+)",
     re.ASCII,
 )
@@ -57,8 +57,9 @@ def parse_trust_policy(text: str) -> TrustPolicy:
     except (ValueError, RecursionError):
         _malformed("This policy contains invalid Json")
     for element in _elements(document):
-        if "Resource" in element or "NotResource" in element:
-            _malformed("Has prohibited field Resource")
+        for name in ("Resource", "NotResource", "NotPrincipal"):
+            if name in element:
+                _malformed(f"Has prohibited field {name.replace('NotResource', 'Resource')}")
         _check_principals(element)
     policy = parse_resource_policy(text)
     for element in _elements(document):
@@ -69,12 +70,16 @@ def parse_trust_policy(text: str) -> TrustPolicy:
     return TrustPolicy(policy, tuple(_named(document)))
 
 
-def rename_principal(text: str, arn: str, unique_id: str) -> str | None:
-    """Return a trust policy with the id of a principal that is gone in the place of its ARN; None where it is not named.
+def rename_principal(text: str, arn: str, other: str) -> str | None:
+    """Return a trust policy with ``other`` in the place of an ARN; None where it is not named.
 
-    So a later user or role of the same name is not trusted (IAM User Guide, "AWS JSON policy elements: Principal").
+    An ARN that ends in a slash is what the ARNs of a role's sessions begin with, and ``other`` what is put there instead. With the id of
+    a principal that is gone, a later user or role of the same name is not trusted (IAM User Guide, "AWS JSON policy elements:
+    Principal").
     """
-    return _renamed(text, lambda each: unique_id if each == arn else each)
+    if arn.endswith("/"):
+        return _renamed(text, lambda each: other + each.removeprefix(arn) if each.startswith(arn) else each)
+    return _renamed(text, lambda each: other if each == arn else each)
 
 
 def with_roots(text: str) -> str:

@@ -21,7 +21,7 @@ Context = Mapping[str, str | Sequence[str]]
 ARN_SEGMENTS = 6
 
 _SHORT = 64
-"""Characters of a piece with ``?`` that an expression looks for fast enough, wherever it begins."""
+"""Characters of a piece with ``?`` that is found fast enough by trying, wherever its longest literal stands."""
 
 
 class Text(NamedTuple):
@@ -119,31 +119,41 @@ def glob(parts: Iterable[Text]) -> Matcher:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """What stands between two ``*``: a literal, or one with ``?`` in it."""
+    """What stands between two ``*``: a literal, or ``runs`` of literals with ``?`` between them, each at its place in the piece."""
 
     length: int
     literal: str | None
-    holed: re.Pattern[str] | None
+    runs: tuple[tuple[int, str], ...] = ()
     long: "_Long | None" = None
 
     def is_all(self, text: str) -> bool:
-        return text == self.literal if self.holed is None else self.holed.fullmatch(text) is not None
+        return len(text) == self.length and self.stands(text, 0)
 
     def begins(self, text: str) -> bool:
         return self.stands(text, 0)
 
     def stands(self, text: str, position: int) -> bool:
-        if self.holed is None:
-            return text.startswith(self.literal or "", position)
-        return self.holed.match(text, position) is not None
+        if self.literal is not None:
+            return text.startswith(self.literal, position)
+        if position + self.length > len(text):
+            return False
+        return all(text.startswith(run, position + at) for at, run in self.runs)
 
     def find(self, text: str, position: int, end: int) -> int:
-        if self.holed is None:
-            return text.find(self.literal or "", position, end)
+        if self.literal is not None:
+            return text.find(self.literal, position, end)
         if self.long is not None:
             return self.long.find(text, position, end)
-        found = self.holed.search(text, position, end)
-        return found.start() if found else -1
+        at, run = max(self.runs, key=lambda each: len(each[1]), default=(0, ""))
+        last = end - self.length
+        while position <= last:
+            position = text.find(run, position + at, end) - at
+            if not -at <= position <= last or position < 0:
+                return -1
+            if self.stands(text, position):
+                return position
+            position += 1
+        return -1
 
 
 class _Long:
@@ -195,11 +205,16 @@ def _pieces(parts: Iterable[Text]) -> list[_Piece]:
 def _piece(row: list[str | None]) -> _Piece:
     if None not in row:
         literal = "".join(word for word in row if word)
-        return _Piece(len(literal), literal, None)
-    # Only literals and dots: such an expression cannot backtrack.
-    source = "".join("." if word is None else re.escape(word) for word in row)
-    length = sum(1 if word is None else len(word) for word in row)
-    return _Piece(length, None, re.compile(source, re.DOTALL), _Long(row) if length > _SHORT else None)
+        return _Piece(len(literal), literal)
+    runs: list[tuple[int, str]] = []
+    length = 0
+    for word in row:
+        if word is None:
+            length += 1
+        else:
+            runs.append((length, word))
+            length += len(word)
+    return _Piece(length, None, tuple(runs), _Long(row) if length > _SHORT else None)
 
 
 def arn_segments(parts: Iterable[Part]) -> list[list[Part]] | None:
@@ -228,6 +243,25 @@ def arn_glob(segments: Sequence[Sequence[Text]]) -> Matcher:
         return len(found) == ARN_SEGMENTS and all(test(text) for test, text in zip(tests, found, strict=True))
 
     return matches
+
+
+class OpenArn:
+    """A pattern of an ARN whose variables all come after its fifth colon: what is known beforehand is compiled beforehand."""
+
+    __slots__ = ("_heads", "_rest")
+
+    def __init__(self, segments: Sequence[Sequence[Part]]) -> None:
+        self._heads = tuple(glob([part for part in segment if isinstance(part, Text)]) for segment in segments[:-1])
+        self._rest = tuple(segments[-1])
+
+    def match(self, segments: Sequence[str], context: Context) -> bool | None:
+        """Tell whether an ARN, split at its first five colons, matches; None where a variable has no value."""
+        rest = resolve(self._rest, context)
+        if rest is None:
+            return None
+        if len(segments) != ARN_SEGMENTS:
+            return False
+        return all(head(text) for head, text in zip(self._heads, segments, strict=False)) and glob(rest)(segments[-1])
 
 
 def _joined(segments: Sequence[Sequence[Text]]) -> list[Text]:

@@ -17,6 +17,9 @@ class SessionRows(Protocol):
     def add(self, session: Session) -> None:
         """Store a session."""
 
+    def count(self, identity: str, at: datetime, most: int) -> int:
+        """Return how many sessions of a user or a role are not over, counting up to ``most``."""
+
     def forget(self, before: datetime, most: int) -> None:
         """Forget up to ``most`` sessions that were over by then."""
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from moorage.adapters.sql.identities import to_identity
 from moorage.adapters.sql.schema import accounts, principals, sessions
@@ -38,6 +38,13 @@ get = (
 )
 _old = select(sessions.c.id).where(sessions.c.expires_at < bindparam("before")).limit(bindparam("count"))
 
+_live = select(func.count()).select_from(
+    select(sessions.c.id)
+    .where(sessions.c.identity == bindparam("of"), sessions.c.expires_at > bindparam("at"))
+    .limit(bindparam("count"))
+    .subquery()
+)
+
 
 class SqlSessionRows:
     """The port SessionRows."""
@@ -68,6 +75,10 @@ class SqlSessionRows:
             "expires_at": to_seconds(session.expires_at),
         }
         self._connection.execute(insert(sessions), values)
+
+    def count(self, identity: str, at: datetime, most: int) -> int:
+        """Return how many sessions of a user or a role are not over, counting up to ``most``."""
+        return int(self._connection.execute(_live, {"of": identity, "at": to_seconds(at), "count": most}).scalar_one())
 
     def forget(self, before: datetime, most: int) -> None:
         """Forget up to ``most`` sessions that were over by then."""

@@ -1,7 +1,7 @@
 """The operations of the service ECR: checked input to core types, results to ECR's fields (Amazon ECR API Reference)."""
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from moorage.actions.images import Images
 from moorage.actions.layers import Layers
@@ -51,7 +51,7 @@ class Ecr:
     uploads: Uploads
     tokens: Tokens
     names: RegistryNames
-    secret: bytes
+    secret: bytes = field(repr=False)
 
     def operations(self) -> dict[str, Handler]:
         """Return the handler of every operation that is real."""
