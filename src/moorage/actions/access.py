@@ -134,17 +134,19 @@ class Guard:
         rights, registry, repository = self._gathered(tx, call, name)
         _decide(self._note, rights, registry, repository, call, action, call.registry.repository_arn(name), context)
 
-    def allow_remembered(self, versions: Versions, call: Call, action: str, name: RepositoryName | None) -> bool:
+    def allow_remembered(
+        self, versions: Versions, call: Call, action: str, name: RepositoryName | None, *, at_once: bool = False
+    ) -> bool:
         """As ``allow_repository``, for what was read under ``versions``; False where it is not remembered, so ask that.
 
-        So too where the caller has so many policies that a decision takes long: whoever asks this may keep others waiting.
+        So too where it has to be decided ``at_once``, for others wait, and the caller has so many policies that it takes long.
         Without a name it is all repositories of the registry that are asked for, as by ``allow`` of ``repository/*``.
         """
         known = self._remembered(versions, call, is_named=name is not None)
         if known is None:
             return False
         rights, registry, repository = known
-        if isinstance(rights, _Rights) and rights.heavy:
+        if at_once and isinstance(rights, _Rights) and rights.heavy:
             return False
         resource = call.registry.repository_arn(name or "*")
         _decide(self._note, rights, registry, repository, call, action, resource, NO_CONTEXT)

@@ -20,6 +20,7 @@ from moorage.core.errors import (
     InvalidParameter,
     ManifestNotFound,
     RegistryError,
+    StorageFull,
 )
 from moorage.core.images import (
     FoundImages,
@@ -127,7 +128,7 @@ class Images:
     def pull_at_once(self, call: Call, name: RepositoryName, reference: Digest | Tag) -> Served | None:
         """As ``pull``, in one look-up; None where that does not suffice: it is not there, or rights have to be read."""
         hot = self._hot.manifest(call.caller.account, call.registry, name, reference)
-        if hot and self._guard.allow_remembered(hot[0], call, BATCH_GET_IMAGE, name):
+        if hot and self._guard.allow_remembered(hot[0], call, BATCH_GET_IMAGE, name, at_once=True):
             return hot[1]
         return None
 
@@ -142,6 +143,9 @@ class Images:
             for image in images:
                 with self._database.write(durable=False) as tx:
                     tx.images.record_pull(image, call.at)
+        except StorageFull as full:
+            # Every pull would say so, onto the same disk.
+            _log.debug("request %s: a pull could not be noted: %s", call.request_id, full)
         except Exception:  # noqa: BLE001 - whatever it is, the pull is served
             _log.exception("request %s: a pull could not be noted", call.request_id)
 

@@ -71,7 +71,7 @@ class Layers:
         hot = self._hot.layer(call.caller.account, call.registry, name, digest)
         if hot is None or self._grace.is_news(hot[1].told_at, call.at):
             return None
-        if self._guard.allow_remembered(hot[0], call, action, name):
+        if self._guard.allow_remembered(hot[0], call, action, name, at_once=True):
             return hot[1]
         return None
 

@@ -135,7 +135,9 @@ def store_problem(error: Exception) -> str | None:
 
     if isinstance(error, OSError) and error.filename:
         return f"The data folder cannot be used: {error.filename}: {error.strerror}. Choose another one with --data."
-    if isinstance(error, OSError | StorageFull):
+    if isinstance(error, StorageFull):
+        return "The disk of the data folder is full: make a few MiB of room there, and start again."
+    if isinstance(error, OSError):
         return f"The data folder cannot be used: {error}"
     if isinstance(error, DBAPIError | sqlite3.Error):
         cause = error.orig if isinstance(error, DBAPIError) else error

@@ -4,6 +4,7 @@ Parsed once, from the exact bytes that are stored and served. What a manifest sa
 business and is kept as it came.
 """
 
+import json
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -83,7 +84,7 @@ def parse_manifest(content: bytes, stated: str | None, algorithm: Algorithm = SH
         document = read_document(content)
     except Unreadable:
         raise refused_manifest() from None
-    if not isinstance(document, dict) or _is_ambiguous(document):
+    if not isinstance(document, dict) or _is_ambiguous(document) or _is_repetitive(content):
         raise refused_manifest()
     media_type = _media_type_of(document, stated)
     digest = digest_of(content, algorithm)
@@ -134,6 +135,27 @@ def _is_ambiguous(document: dict[str, Any]) -> bool:
     if any(_members.get(name.casefold(), name) != name for name in document):
         return True
     return "fsLayers" in document and not document.keys().isdisjoint(("config", "layers", "manifests"))
+
+
+def _is_repetitive(content: bytes) -> bool:
+    """Tell whether a document that is known to be JSON has an object with two members of one name, of which readers take either."""
+    try:
+        json.loads(content, object_pairs_hook=_members_once)
+    except _RepeatedError:
+        return True
+    except (ValueError, RecursionError):
+        # Whatever this reader makes of it, the one before has read it.
+        return False
+    return False
+
+
+class _RepeatedError(Exception):
+    """A member that is given twice."""
+
+
+def _members_once(pairs: list[tuple[str, Any]]) -> None:
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise _RepeatedError
 
 
 def _media_type_of(document: dict[str, Any], stated: str | None) -> MediaType:

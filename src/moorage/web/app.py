@@ -169,7 +169,7 @@ class App:
                 "%s %s %s %d %.1fms in=%d out=%d",
                 scope["client"][0],
                 scope["method"],
-                operation if door == "aws" else _shown(scope["raw_path"]),
+                operation if door == "aws" and operation != method else _shown(scope["raw_path"]),
                 status,
                 seconds * 1000,
                 received,

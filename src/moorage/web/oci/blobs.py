@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import AsyncGenerator, Generator, Mapping
 from typing import TYPE_CHECKING
@@ -12,13 +13,15 @@ from moorage.core.calls import Call
 from moorage.core.operations import BATCH_CHECK_LAYER_AVAILABILITY, GET_DOWNLOAD_URL_FOR_LAYER
 from moorage.core.uploads import Layer
 from moorage.web.http import Answer, Headers
-from moorage.web.oci.errors import API_VERSION, STORED
+from moorage.web.oci.errors import API_VERSION, STORED, error_answer
 from moorage.web.oci.ranges import Parts, Unsatisfiable, byte_ranges, content_range
 from moorage.web.oci.requests import Route, repository, sought_blob
 from moorage.web.pools import Pools
 
 if TYPE_CHECKING:
     from moorage.web.oci.door import OciRequest  # the door imports this module
+
+_log = logging.getLogger("moorage.web.oci")
 
 OCTETS = (b"content-type", b"application/octet-stream")
 
@@ -76,7 +79,11 @@ class Blobs:
         return await self._stream(206, headers, parts.length(), parts.body(self._layers.pieces(layer, spans)))
 
     async def _stream(self, status: int, headers: Headers, length: int, chunks: Generator[bytes]) -> Answer:
-        first = await self._pools.bytes(next, chunks, b"")
+        try:
+            first = await self._pools.bytes(next, chunks, b"")
+        except FileNotFoundError as lost:
+            _log.error("%s is not there: moorage check tells which layer has lost its bytes", lost.filename)
+            return error_answer(500, "UNKNOWN", "The bytes of this layer are lost; moorage check tells its operator so")
         headers.append((b"content-length", str(length).encode()))
         return Answer(status=status, headers=headers, body=self._sent(chunks, first, length - len(first)))
 

@@ -8,7 +8,7 @@ import base64
 import binascii
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -176,6 +176,9 @@ class OciDoor:
                 500, "UNKNOWN", "An unexpected failure; the operator's log has it under this request's id"
             )
 
+    def _methods(self, kind: str) -> Iterator[str]:
+        return (method for each, method in self._handlers if each == kind)
+
     async def _answer(self, request: OciRequest, where: Route | None) -> Answer:
         authorization = request.headers.get(b"authorization")
         if authorization is None:
@@ -188,7 +191,9 @@ class OciDoor:
         asked = (where.kind, request.method)
         handler = self._handlers.get(asked)
         if handler is None:
-            return error_answer(405, "UNSUPPORTED", "The operation is unsupported.")
+            refused = error_answer(405, "UNSUPPORTED", "The operation is unsupported.")
+            refused.headers.append((b"allow", ", ".join(sorted(self._methods(where.kind))).encode()))
+            return refused
         operation = ROUTES[asked].operation
         try:
             if self._throttle:

@@ -48,7 +48,7 @@ class Manifests:
         """
         name, reference = repository(route.name), tag_or_digest(route.reference)
         named = [tag(each) for each in request.query.every("tag")]
-        stated = request.headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip()
+        stated = request.headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
         digest = parse_digest(reference)
         tags = list(dict.fromkeys(named if digest else [Tag(reference), *named]))
         with self._room.hold() as held:

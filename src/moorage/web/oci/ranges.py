@@ -14,7 +14,7 @@ Span = tuple[int, int]
 """Start and end (exclusive) of a range that is there."""
 
 _unit = re.compile(rb"bytes=(.*)", re.IGNORECASE | re.DOTALL)
-_range = re.compile(rb"([0-9]{0,18})-([0-9]{0,18})")
+_range = re.compile(rb"([0-9]{0,100})-([0-9]{0,100})")
 
 
 class Unsatisfiable(Exception):
