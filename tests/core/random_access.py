@@ -207,9 +207,9 @@ in_force = st.builds(
 # --- the same for the evaluator ----------------------------------------------------------------------------------------
 
 
-def asked(question: Question) -> AccessRequest:
+def asked(question: Question, given: Documents) -> AccessRequest:
     who = question.caller
-    names = Names(who.arn, who.account, who.id, who.role, who.role_id)
+    names = Names(who.arn, who.account, who.id, who.role, who.role_id, bounded=given.boundary is not None)
     return AccessRequest(names, question.action, question.resource, question.owner, question.context)
 
 

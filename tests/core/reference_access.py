@@ -254,8 +254,10 @@ def listed(value: Any) -> set[str]:
     return {f"arn:aws:iam::{one}:root" if one.isdecimal() else one for one in texts}
 
 
-def how_named(statement: Statement, caller: Caller) -> str:
+def how_named(statement: Statement, caller: Caller, *, bounded: bool) -> str:
     """Tell how a statement of a resource-based policy means a caller: itself, by its role, by its account, or not ("")."""
+    if "NotPrincipal" in statement and bounded:
+        return "itself"
     if "NotPrincipal" in statement:
         spared = listed(statement["NotPrincipal"])
         mine = {caller.arn, caller.id} | ({caller.role, caller.role_id} if caller.role else set())
@@ -291,7 +293,7 @@ def decide(question: Question, documents: Documents) -> bool:
     caller = question.caller
     boundary = [documents.boundary] if documents.boundary else []
     session = list(documents.session or [])
-    theirs = [(how_named(one, caller), one) for one in about(documents.resource, question)]
+    theirs = [(how_named(one, caller, bounded=bool(boundary)), one) for one in about(documents.resource, question)]
     if "Deny" in effects([*documents.identity, *boundary, *session], question):
         return False
     if any(how and one["Effect"] == "Deny" for how, one in theirs):

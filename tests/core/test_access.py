@@ -137,6 +137,16 @@ def test_who_is_spared_has_to_be_listed_with_its_account() -> None:
     assert allowed(bob, [identity(statement())], [everyone])
 
 
+def test_nobody_who_has_a_boundary_is_spared() -> None:
+    denial = {"Effect": "Deny", "NotPrincipal": {"AWS": [f"arn:aws:iam::{HERE}:user/ada", HERE]}, "Action": "*"}
+    policy = of_repository(denial)
+    request = asking()
+
+    assert allowed(request, [identity(statement())], [policy])
+    bounded = replace(request, caller=replace(request.caller, bounded=True))
+    assert not allowed(bounded, [identity(statement())], [policy])
+
+
 def test_a_session_is_named_by_its_role() -> None:
     session = asking(caller=f"arn:aws:sts::{HERE}:assumed-role/builder/one")
     named = of_repository(statement(Principal={"AWS": f"arn:aws:iam::{HERE}:role/ci/builder"}))

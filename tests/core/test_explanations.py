@@ -123,7 +123,7 @@ def with_remedies(found: Explanation, sources: list[Source]) -> list[Source]:
 def test_following_what_is_proposed_leads_to_a_permission_unless_something_denies(
     question: Question, given: Documents
 ) -> None:
-    request, policies = asked(question), compiled(given)
+    request, policies = asked(question, given), compiled(given)
     sources = [Source(Kind.IDENTITY, str(place), one) for place, one in enumerate(policies.identity)]
     sources += [Source(Kind.RESOURCE, "there", one) for one in policies.resource]
 

@@ -27,18 +27,18 @@ quick = settings(repeated, max_examples=FEWER)
 
 
 def allowed(question: Question, given: Documents) -> bool:
-    return decide(asked(question), compiled(given)).allowed
+    return decide(asked(question, given), compiled(given)).allowed
 
 
 def same_as_the_naive_one(question: Question, given: Documents) -> None:
     policies = compiled(given)
-    decision = decide(asked(question), policies)
+    decision = decide(asked(question, given), policies)
 
     assert decision.allowed == reference_access.decide(question, given)
     together = replace(
         policies, identity=[merged(tuple(policies.identity))], resource=[merged(tuple(policies.resource))]
     )
-    assert decide(asked(question), together) == decision
+    assert decide(asked(question, given), together) == decision
 
 
 @settings(repeated, max_examples=FEW // AT_ONCE)
@@ -129,7 +129,11 @@ def test_what_is_explained_is_what_is_decided(question: Question, given: Documen
     sources += [Source(Kind.BOUNDARY, "bound", policies.boundary)] if policies.boundary else []
     sources += [Source(Kind.SESSION, "limit", one) for one in policies.session or ()]
 
-    found = explain(asked(question), sources)
-    assert found.decision == decide(asked(question), policies) == decide(asked(question), policies_of(sources))
+    found = explain(asked(question, given), sources)
+    assert (
+        found.decision
+        == decide(asked(question, given), policies)
+        == decide(asked(question, given), policies_of(sources))
+    )
     denying = [sight for sight in found.matched if sight.effect == "Deny"]
     assert bool(denying) == found.decision.because.startswith("with an explicit deny")

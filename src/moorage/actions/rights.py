@@ -74,7 +74,14 @@ def _sources(tx: Transaction, identity: Identity | None, session: Session | None
 
 def _names(caller: Caller, identity: Identity | None) -> Names:
     role = identity if isinstance(identity, Role) else None
-    return Names(caller.arn, caller.account, caller.user_id, role.arn if role else "", role.id if role else "")
+    return Names(
+        caller.arn,
+        caller.account,
+        caller.user_id,
+        role.arn if role else "",
+        role.id if role else "",
+        bounded=bool(identity and identity.boundary),
+    )
 
 
 def _about(caller: Caller, identity: Identity | None, session: Session | None, tags: Mapping[str, str]) -> Context:

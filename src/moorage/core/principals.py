@@ -31,7 +31,8 @@ class Named(IntEnum):
 class Names:
     """What policies may call a caller: its ARN and unique id, and those of the role that a session is of.
 
-    The ARN of a session has lost the path of its role; one that is known by its ARN alone has no ``role``.
+    The ARN of a session has lost the path of its role; one that is known by its ARN alone has no ``role``. ``bounded`` tells whether a
+    permissions boundary limits it.
     """
 
     arn: str
@@ -39,6 +40,7 @@ class Names:
     id: str = ""
     role: str = ""
     role_id: str = ""
+    bounded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +56,9 @@ class Principals:
         """Tell how a caller is named: itself, by the role of its session (or as everyone, where it is one), or by its account."""
         how = self._itself(caller)
         if self.inverted:
-            # Who is excepted is listed with its account; that alone excepts none of the account's others
-            # (IAM User Guide, "AWS JSON policy elements: NotPrincipal").
-            is_spared = self.everyone or (how and caller.account in self.accounts)
+            # Who is excepted is listed with its account; that alone excepts none of the account's others, and nothing excepts who has a
+            # permissions boundary (IAM User Guide, "AWS JSON policy elements: NotPrincipal").
+            is_spared = not caller.bounded and (self.everyone or (how and caller.account in self.accounts))
             return Named.NOT_AT_ALL if is_spared else Named.ITSELF
         if how:
             return how
