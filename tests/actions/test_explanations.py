@@ -201,3 +201,24 @@ def test_what_was_denied_is_told_to_who_may_ask_about_everybody(desk: Desk) -> N
     for request in (None, "0", "2", "3"):
         with pytest.raises(AccessDenied, match=r"moorage:Explain on resource: \*"):
             explanations.asked_denied(only_ada, request)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_what_the_caller_was_not_told_by_its_arn_is_explained_by_it(desk: Desk, there: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    explanations = Explanations(desk.database, desk.guard)
+    ada = desk.someone()
+    if there:
+        desk.identities.create_user(desk.admin, "eve", "/hr/")
+    with pytest.raises(AccessDenied) as refused:
+        desk.identities.key_use(ada, "AKIANOBODY") if not there else desk.identities.user(ada, "EVE")
+    failure = Failure("AccessDenied", str(refused.value), refused.value.resource)
+    entry = read(record(ada, "iam", refused.value.action.removeprefix("iam:"), {}, failure, "1"))
+    assert entry
+    with desk.database.write() as tx:
+        tx.audit.add([entry])
+
+    explained, said = explanations.asked_denied(desk.admin, None)
+
+    assert explained.request.resource == (f"arn:aws:iam::{HERE.account}:user/hr/eve" if there else "*")
+    assert not explained.decision.allowed
+    assert "hr" not in said

@@ -31,6 +31,25 @@ class WideServer(Server):
 
 
 @pytest.fixture
+def tiny(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a disk of its own that has next to no room."""
+    if os.geteuid() != 0:
+        pytest.fail(str(Missing("a tiny file system needs root: run the tests as root")), pytrace=False)
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    run([found("mount", remedy="apt-get install mount"), "-t", "tmpfs", "-o", "size=128k", "tmpfs", folder])
+    yield folder
+    run([found("umount", remedy="apt-get install mount"), folder])
+
+
+def test_a_full_disk_is_said_to_be_full(tiny: Path) -> None:
+    assert serve(tiny / "data") == (
+        1,
+        "The disk of the data folder is full: make a few MiB of room there, and start again.",
+    )
+
+
+@pytest.fixture
 def read_only(tmp_path: Path) -> Iterator[Path]:
     """A folder that even root cannot write to."""
     if os.geteuid() != 0:

@@ -135,12 +135,12 @@ def store_problem(error: Exception) -> str | None:
 
     if isinstance(error, OSError) and error.filename:
         return f"The data folder cannot be used: {error.filename}: {error.strerror}. Choose another one with --data."
-    if isinstance(error, StorageFull):
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(error, StorageFull) or getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
         return "The disk of the data folder is full: make a few MiB of room there, and start again."
     if isinstance(error, OSError):
         return f"The data folder cannot be used: {error}"
     if isinstance(error, DBAPIError | sqlite3.Error):
-        cause = error.orig if isinstance(error, DBAPIError) else error
         return f"The database cannot be used: {' '.join(str(cause).split())}"
     return str(error) if isinstance(error, NewerDatabase | InvalidSettings | VaultShut) else None
 

@@ -121,7 +121,7 @@ def question_of(entry: Entry) -> tuple[Question, str]:
     who, action, resource = found.groups()
     if not resource.startswith("arn:") and resource != "*":
         # The caller was not told of it by its ARN.
-        resource = event["resources"][0]["ARN"]
+        resource = next((each["ARN"] for each in event["resources"]), "*")
     return Question(who, action, resource, entry.region, known, key, entry.account), said
 
 

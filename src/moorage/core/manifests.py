@@ -140,12 +140,10 @@ def _is_ambiguous(document: dict[str, Any]) -> bool:
 def _is_repetitive(content: bytes) -> bool:
     """Tell whether a document that is known to be JSON has an object with two members of one name, of which readers take either."""
     try:
-        json.loads(content, object_pairs_hook=_members_once)
-    except _RepeatedError:
+        json.loads(content, object_pairs_hook=_members_once, parse_int=len, parse_float=len)
+    except (_RepeatedError, ValueError, RecursionError):
+        # What this reader cannot read it cannot vouch for either.
         return True
-    except (ValueError, RecursionError):
-        # Whatever this reader makes of it, the one before has read it.
-        return False
     return False
 
 

@@ -148,7 +148,7 @@ class _Piece:
         last = end - self.length
         while position <= last:
             position = text.find(run, position + at, end) - at
-            if not -at <= position <= last or position < 0:
+            if not 0 <= position <= last:
                 return -1
             if self.stands(text, position):
                 return position
