@@ -137,9 +137,9 @@ def decisions() -> Iterator[Figure]:
     one = [of_one_service(number) for number in range(POLICIES)]
     of = f"{POLICIES} policies of {STATEMENTS} statements"
     for what, policies, goal in (
-        (f"{of}, together as the guard keeps them", [merged(tuple(many))], "under 10 us"),
+        (f"{of}, together as the guard keeps them", [merged(many)], "under 10 us"),
         (f"{of}, one by one", many, "under 60 us"),
-        (f"{of}, all of wildcards of the one service", [merged(tuple(one))], ""),
+        (f"{of}, all of wildcards of the one service", [merged(one)], ""),
     ):
         ready = Policies(policies)
         if decide(REQUEST, ready).allowed:

@@ -130,7 +130,7 @@ def test_bytes_that_cannot_be_read_are_found_and_do_not_end_the_search(
 
     assert findings == [Finding(fault=Fault.UNREADABLE, digest=digest_of(LAYER), key=pushed)]
     assert sum(seen) == inspection(desk).total()
-    assert inspection(desk).repair(findings[0])
+    assert not inspection(desk).repair(findings[0])
 
 
 def test_an_upload_with_fewer_bytes_than_were_acknowledged_is_found(desk: Desk, app: RepositoryName) -> None:

@@ -3,6 +3,7 @@ import os
 import uuid
 from collections.abc import Callable, Generator
 from contextlib import closing
+from functools import partial
 from typing import Any, NoReturn
 
 import pytest
@@ -363,7 +364,8 @@ def test_nor_is_it_completed_later_where_the_disk_could_not_take_its_end_either(
     monkeypatch.undo()
 
     assert desk.files() == {}
-    assert refusal(lambda: complete(desk, app, upload, digest_of(b"layer"))) is InvalidLayer
+    for content in (b"layer", b""):
+        assert refusal(partial(complete, desk, app, upload, digest_of(content))) is UploadNotFound
     assert desk.layers.available(desk.admin, app, [digest_of(b"layer")]) == {}
 
 

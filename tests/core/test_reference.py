@@ -35,9 +35,7 @@ def same_as_the_naive_one(question: Question, given: Documents) -> None:
     decision = decide(asked(question, given), policies)
 
     assert decision.allowed == reference_access.decide(question, given)
-    together = replace(
-        policies, identity=[merged(tuple(policies.identity))], resource=[merged(tuple(policies.resource))]
-    )
+    together = replace(policies, identity=[merged(policies.identity)], resource=[merged(policies.resource)])
     assert decide(asked(question, given), together) == decision
 
 

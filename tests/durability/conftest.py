@@ -53,7 +53,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     stash = terminalreporter.config.stash
     for line in stash.get(FIGURES, []):
         terminalreporter.write_line(line)
-    if killed := stash.get(KILLED, None):
+    if (killed := stash.get(KILLED, None)) and "failed" not in terminalreporter.stats:
         terminalreporter.write_line(
             f"{killed['kills']} kills at any instant: {killed['steps']} steps acknowledged, 0 lost"
         )

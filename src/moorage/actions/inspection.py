@@ -46,7 +46,8 @@ class Inspection:
     def repair(self, finding: Finding) -> bool:
         """Forget the row that claims bytes which are not there, so that the next push is asked for them; False where nothing is forgotten."""
         digest, key = finding.digest, finding.key
-        if key is None:
+        # What cannot be read now may be read again when a cable is back.
+        if key is None or finding.fault is Fault.UNREADABLE:
             return False
         if digest is None:
             with self._database.write() as tx:
@@ -87,8 +88,12 @@ class Inspection:
 
     def _uploads(self) -> Iterator[Finding]:
         for key, registry, name, size in self._rows(lambda rows, after: rows.uploads(after, PAGE), ""):
-            if (self._blobs.size(key) or 0) < size and self._has_row(key):
-                yield Finding(fault=Fault.UPLOAD, key=key, repository=(registry, name))
+            try:
+                fault = Fault.UPLOAD if (self._blobs.size(key) or 0) < size else None
+            except OSError:
+                fault = Fault.UNREADABLE
+            if fault and self._has_row(key):
+                yield Finding(fault=fault, key=key, repository=(registry, name))
 
     def _rows(self, read: Callable[[InspectionRows, Any], list[Row]], start: int | str) -> Iterator[Row]:
         for page in pages(self._database, lambda tx, after: read(tx.inspection, after), start, lambda row: row[0]):

@@ -188,8 +188,10 @@ def _is_there(tx: Transaction, principal: str) -> bool:
     if not found or found.kind is None or tx.identities.version(found.account) is None:
         return True
     identity = tx.identities.find(found.kind, found.account, found.name)
+    if identity is None:
+        return False
     # The ARN of a session has lost the path of its role.
-    return identity is not None and (bool(found.session) or identity.arn == principal)
+    return identity.name == found.name if found.session else identity.arn == principal
 
 
 def _plain(document: str) -> str:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from moorage.actions.identity_steps import Steps, missing
 from moorage.actions.rights import NO_CONTEXT, read_subject
@@ -197,6 +197,8 @@ def _simulated(scene: Scene, own: Sequence[Simulated], actor: _Actor) -> tuple[l
         # IAM API Reference, ResourcePolicy and CallerArn.
         role = "Simulation of resource-based policies is not supported for IAM roles."
         raise IdentityInputInvalid(role if actor.kind else "CallerArn is required where there is a ResourcePolicy.")
+    bounded = bool(scene.boundaries) or any(one.source.kind is Kind.BOUNDARY for one in own)
+    names = replace(actor.names, bounded=bounded)
     theirs = [] if scene.resource_policy is None else [scene.resource_policy]
     simulation = Simulation(
         [
@@ -215,7 +217,7 @@ def _simulated(scene: Scene, own: Sequence[Simulated], actor: _Actor) -> tuple[l
         )
     last = min(scene.first + min(scene.most, at_once), len(scene.actions))
     summaries = [
-        simulation.ask([AccessRequest(actor.names, action, one, account_of(one, owner), context) for one in resources])
+        simulation.ask([AccessRequest(names, action, one, account_of(one, owner), context) for one in resources])
         for action in scene.actions[scene.first : last]
     ]
     return summaries, last if last < len(scene.actions) else None

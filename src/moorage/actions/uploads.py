@@ -187,6 +187,9 @@ class Uploads:
         upload = grown(session.upload, session.received, self._quotas)
         if parts:
             completed_parts(upload, call.registry, session.name)
+        if session.writer.size < upload.size:
+            # What is left of lost bytes is no layer, whatever digest it has.
+            raise UploadNotFound(upload.id, session.name, call.registry.account)
         digest = chosen(self._sealed(session), offered)
         with self._database.write() as tx:
             repository = locked(tx, self._guard, call, COMPLETE_LAYER_UPLOAD, session.name)

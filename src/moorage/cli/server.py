@@ -136,7 +136,11 @@ def store_problem(error: Exception) -> str | None:
     if isinstance(error, OSError) and error.filename:
         return f"The data folder cannot be used: {error.filename}: {error.strerror}. Choose another one with --data."
     cause = error.orig if isinstance(error, DBAPIError) else error
-    if isinstance(error, StorageFull) or getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+    if (
+        isinstance(error, StorageFull)
+        or getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+        or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT))
+    ):
         return "The disk of the data folder is full: make a few MiB of room there, and start again."
     if isinstance(error, OSError):
         return f"The data folder cannot be used: {error}"

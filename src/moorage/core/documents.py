@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 
-MOST_VALUES = 500_000
-"""More than a manifest of the largest size has that means anything; so many take up to 50 MiB."""
+MOST_VALUES = 150_000
+"""More than a manifest of the largest size has that means anything; so many take up to 15 MiB."""
 
 
 class Unreadable(Exception):

@@ -159,10 +159,10 @@ def policies_of(sources: Sequence[Source]) -> Policies:
     boundary, session = by_kind[Kind.BOUNDARY], by_kind[Kind.SESSION]
     return Policies(
         # One of many statements is looked up faster than many of few.
-        [merged(tuple(by_kind[Kind.IDENTITY]))],
+        [merged(by_kind[Kind.IDENTITY])],
         by_kind[Kind.RESOURCE],
         boundary[0] if boundary else None,
-        [merged(tuple(session))] if session else None,
+        [merged(session)] if session else None,
     )
 
 

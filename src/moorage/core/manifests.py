@@ -38,6 +38,7 @@ _members = {
     name.casefold(): name
     for name in ("artifactType", "config", "fsLayers", "layers", "manifests", "mediaType", "schemaVersion", "subject")
 }
+_of_descriptors = {name.casefold(): name for name in ("digest", "mediaType", "size", "urls")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def parse_manifest(content: bytes, stated: str | None, algorithm: Algorithm = SH
 
     ``stated`` is the media type that came beside it (imageManifestMediaType, Content-Type); the document's own wins where
     only one of the two is there, and they must agree where both are. Raises ManifestTooLarge beyond 4 MiB, and InvalidParameter for text that is not JSON, a
-    media type that ECR does not keep, a document that is image and index at once, and broken descriptors.
+    media type that ECR does not keep, a document that is image and index at once, members that are given twice, and broken descriptors.
     """
     if len(content) > MAX_MANIFEST:
         raise ManifestTooLarge(MAX_MANIFEST)
@@ -178,7 +179,8 @@ def _descriptors(entries: Any) -> tuple[Descriptor, ...]:
 
 
 def _descriptor(entry: Any) -> Descriptor:
-    if not isinstance(entry, dict):
+    # Readers in Go do not look at the case of a member's name.
+    if not isinstance(entry, dict) or any(_of_descriptors.get(name.casefold(), name) != name for name in entry):
         raise refused_manifest()
     size, text = entry.get("size"), entry.get("digest")
     digest = parse_digest(text) if isinstance(text, str) else None

@@ -62,9 +62,7 @@ class Policy:
         return self.denies.weight + self.allows.weight
 
 
-# The sessions of a role have the same ones.
-@lru_cache(_REMEMBERED)
-def merged(policies: tuple[Policy, ...]) -> Policy:
+def merged(policies: Sequence[Policy]) -> Policy:
     """Return one policy that says what all of them say; of none, one that says nothing."""
     if len(policies) == 1:
         return policies[0]

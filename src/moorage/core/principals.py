@@ -11,7 +11,8 @@ _account = re.compile(r"[0-9]{12}", re.ASCII)
 _principal = re.compile(
     r"arn:aws[a-z-]*:(?:iam|sts)::([0-9]{12}):(root|(?:user|role|assumed-role|federated-user)/[\x21-\x7e]+)", re.ASCII
 )
-_unique_id = re.compile(r"A[A-Z]{3}[A-Z0-9]{12,124}(?::[\w+=,.@-]{2,64})?", re.ASCII)
+UNIQUE_ID = re.compile(r"A[A-Z]{3}[A-Z0-9]{12,124}(?::[\w+=,.@-]{2,64})?", re.ASCII)
+"""An id of a user or a role, or of a session of one."""
 _KINDS = frozenset({"AWS", "Service", "Federated", "CanonicalUser"})
 SERVICE = re.compile(r"[a-z0-9][a-z0-9.-]*\.(?:amazonaws\.com(?:\.cn)?|aws\.internal)", re.ASCII)
 """What a principal that is a service is called."""
@@ -95,7 +96,7 @@ def parse_principals(value: Any, *, inverted: bool) -> Principals:
         elif found and found[2] == "root":
             accounts.add(found[1])
             arns.add(text)
-        elif (found and "*" not in text) or _unique_id.fullmatch(text):
+        elif (found and "*" not in text) or UNIQUE_ID.fullmatch(text):
             arns.add(text)
         elif text != "*":
             raise MalformedPolicy(_INVALID)

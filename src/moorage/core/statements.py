@@ -51,10 +51,10 @@ class Resources:
         if not self.variable:
             return self.fixed.matches(resource) != self.inverted
         segments = resource.split(":", ARN_SEGMENTS - 1)
-        said = [row.match(segments, context) for row in self.variable]
-        if self.inverted and not self.denies and None in said:
+        if self.inverted and not self.denies and any(row.match(segments, context) is None for row in self.variable):
             return False
-        return (True in said or self.fixed.matches(resource)) != self.inverted
+        found = self.fixed.matches(resource) or any(row.match(segments, context) for row in self.variable)
+        return found != self.inverted
 
     @property
     def weight(self) -> int:

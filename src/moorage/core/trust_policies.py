@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from moorage.core.errors import MalformedPolicy
 from moorage.core.operations import ASSUME_ROLE, SET_SOURCE_IDENTITY, TAG_SESSION
 from moorage.core.policies import Policy, parse_resource_policy
-from moorage.core.principals import SERVICE
+from moorage.core.principals import SERVICE, UNIQUE_ID
 
 MAX_TRUST = 2_048
 """Characters, white space not counted (IAM User Guide, "IAM and AWS STS quotas", role trust policy length)."""
@@ -78,8 +78,13 @@ def rename_principal(text: str, arn: str, other: str) -> str | None:
     Principal").
     """
     if arn.endswith("/"):
-        return _renamed(text, lambda each: other + each.removeprefix(arn) if each.startswith(arn) else each)
+        return _renamed(text, lambda each: _of_session(other, each.removeprefix(arn)) if each.startswith(arn) else each)
     return _renamed(text, lambda each: other if each == arn else each)
+
+
+def _of_session(of_role: str, session: str) -> str:
+    """Return the id of a session; where its name is none that a session has, it was nobody's, and the role's alone is as good."""
+    return of_role + session if UNIQUE_ID.fullmatch(of_role + session) else of_role.rstrip(":")
 
 
 def with_roots(text: str) -> str:

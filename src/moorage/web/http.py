@@ -16,6 +16,9 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
+MAX_USER_AGENT = 1024
+"""Bytes of that header that conditions of policies are asked about."""
+
 ROOM = 128 * 1024 * 1024
 """Bytes of whole bodies that one process holds at once. Read as JSON and base64 they take about three times as many."""
 FREE = 64 * 1024

@@ -31,7 +31,7 @@ from moorage.adapters.sql.sessions import SqlSessionRows
 from moorage.adapters.vault import Vault
 from moorage.core.errors import StorageFull
 
-HEAD = "0010"
+HEAD = "0011"
 """The last migration of this release."""
 
 # In WAL mode a FULL commit syncs the log, and with it all commits before its own.

@@ -174,7 +174,7 @@ sessions = Table(
     Column("secret", String(256), nullable=False),
     Column("token_hash", String(64), nullable=False),
     Column("account", String(12), _owner("accounts.id"), nullable=False, index=True),
-    Column("identity", String(64), _owner("principals.id"), index=True),
+    Column("identity", String(64), _owner("principals.id")),
     Column("name", String(64), nullable=False),
     Column("limits", Text, nullable=False),
     Column("tags", Text, nullable=False),
@@ -182,6 +182,7 @@ sessions = Table(
     Column("source_identity", String(64), nullable=False),
     Column("made_at", Double, nullable=False),
     Column("expires_at", Double, nullable=False, index=True),
+    Index("sessions_by_end", "identity", "expires_at"),
 )
 
 registries = Table(

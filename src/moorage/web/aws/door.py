@@ -25,7 +25,7 @@ from moorage.web.aws.check import common_words, compile_check, ecr_words
 from moorage.web.aws.errors import AWS_ERRORS, INTERNAL, Malformed, NotPosted, UnknownOperation
 from moorage.web.aws.model import OWN, Operation, Service, service
 from moorage.web.aws.refused import REFUSED
-from moorage.web.http import Answer
+from moorage.web.http import MAX_USER_AGENT, Answer
 from moorage.web.throttle import Throttle
 
 Handler = Callable[[Call, dict[str, Any]], Mapping[str, Any] | None]
@@ -269,7 +269,7 @@ def _context(request: AwsRequest, at: datetime) -> dict[str, str]:
     context = {
         "aws:sourceip": request.client,
         "aws:securetransport": "true" if request.secure else "false",
-        "aws:useragent": request.header(b"user-agent"),
+        "aws:useragent": request.header(b"user-agent")[:MAX_USER_AGENT],
         "aws:currenttime": f"{at:%Y-%m-%dT%H:%M:%SZ}",
         "aws:epochtime": str(int(at.timestamp())),
     }

@@ -25,7 +25,7 @@ from moorage.core.names import Registry, registry_of_host
 from moorage.core.operations import ROUTES
 from moorage.core.tokens import Token, verify
 from moorage.web.audit import Recorder
-from moorage.web.http import Answer, BodyTooLarge, ClientGone, Receive, Room
+from moorage.web.http import MAX_USER_AGENT, Answer, BodyTooLarge, ClientGone, Receive, Room
 from moorage.web.oci.audited import done, parameters
 from moorage.web.oci.blobs import Blobs
 from moorage.web.oci.errors import API_VERSION, error_answer, not_found, refusal, unauthorized
@@ -248,7 +248,7 @@ class OciDoor:
             context={
                 "aws:sourceip": request.client,
                 "aws:securetransport": "true" if request.secure else "false",
-                "aws:useragent": request.headers.get(b"user-agent", b"").decode("latin-1"),
+                "aws:useragent": request.headers.get(b"user-agent", b"")[:MAX_USER_AGENT].decode("latin-1"),
             },
         )
 
