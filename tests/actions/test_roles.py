@@ -98,6 +98,8 @@ def test_a_later_role_of_the_same_name_has_no_sessions_that_are_trusted(identiti
     with pytest.raises(MalformedPolicy, match="Invalid principal in policy"):
         identities.roles.create(admin, "target", trusting({"AWS": session}))
     gone = identities.roles.create(admin, "ci", trusting({"AWS": ACCOUNT}), path="/builds/")
+    with pytest.raises(MalformedPolicy, match="Invalid principal in policy"):
+        identities.roles.create(admin, "target", trusting({"AWS": session.replace("ci", "CI")}))
     identities.roles.create(admin, "target", trusting({"AWS": session}))
     other = call_of(start(identities, OTHER))
     identities.roles.create(other, "target", trusting({"AWS": [session, f"{session}er"]}))

@@ -223,6 +223,11 @@ def test_a_member_that_is_given_twice_is_refused_for_readers_take_either(member:
     assert refused(written(image())[:-1] + b"," + member + b"}")
 
 
+@pytest.mark.parametrize("name", ["Digest", "SIZE", "mediatype", "URLs"])
+def test_a_descriptor_has_no_member_that_others_read_as_another(name: str) -> None:
+    assert refused(written(image(layers=[{**LAYER, name: LAYER["digest"]}])))
+
+
 def test_nor_may_one_be_given_twice_further_down() -> None:
     layer = written(LAYER)
 

@@ -95,15 +95,25 @@ def test_the_principals_are_told_for_somebody_to_look_them_up() -> None:
     assert parse_trust_policy(document).principals == (ADA, ROLE, ADA)
 
 
-def test_sessions_of_a_role_that_is_gone_are_named_by_its_id() -> None:
-    sessions = "arn:aws:sts::123456789012:assumed-role/ci/"
-    document = trust({"AWS": [f"{sessions}build", f"{sessions[:-1]}2/build", ROLE]})
+SESSIONS = "arn:aws:sts::123456789012:assumed-role/ci/"
 
-    renamed = rename_principal(document, sessions, "AROAXXXXXXXXXXXXXXXX:")
+
+def test_sessions_of_a_role_that_is_gone_are_named_by_its_id() -> None:
+    document = trust({"AWS": [f"{SESSIONS}build", f"{SESSIONS[:-1]}2/build", ROLE]})
+
+    renamed = rename_principal(document, SESSIONS, "AROAXXXXXXXXXXXXXXXX:")
 
     assert renamed is not None
-    named = ("AROAXXXXXXXXXXXXXXXX:build", f"{sessions[:-1]}2/build", ROLE)
+    named = ("AROAXXXXXXXXXXXXXXXX:build", f"{SESSIONS[:-1]}2/build", ROLE)
     assert parse_trust_policy(renamed).principals == named
+
+
+@pytest.mark.parametrize("session", ["x", "a!b", "a/b", "a" * 65, ""])
+def test_a_session_whose_name_none_has_leaves_a_policy_that_can_be_read(session: str) -> None:
+    renamed = rename_principal(trust({"AWS": [f"{SESSIONS}{session}", ROLE]}), SESSIONS, "AROAXXXXXXXXXXXXXXXX:")
+
+    assert renamed is not None
+    assert parse_trust_policy(renamed).principals == ("AROAXXXXXXXXXXXXXXXX", ROLE)
 
 
 def test_nobody_can_be_excepted_from_a_trust_policy() -> None:

@@ -1,5 +1,6 @@
 from time import process_time
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -73,6 +74,22 @@ def test_thousands_of_wildcards_take_no_time() -> None:
     assert not matches(text)
     assert matches(text + "b")
     assert process_time() - before < 1
+
+
+@pytest.mark.parametrize("once", [False, True])
+def test_a_piece_of_many_runs_takes_no_time(once: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    match = glob([Text("*" + "?a" * 31 + "?b*", live=True)], once=once)
+
+    before = process_time()
+    assert not match("a" * 400_000)
+    assert process_time() - before < 1
+
+
+@given(st.text("?ab*", max_size=12), st.text("ab", max_size=16))
+def test_a_pattern_that_is_used_once_matches_the_same(pattern: str, text: str) -> None:
+    parts = [Text(pattern, live=True)]
+
+    assert glob(parts, once=True)(text) == glob(parts)(text)
 
 
 def test_a_long_piece_with_holes_takes_no_time() -> None:
