@@ -4,7 +4,7 @@ import os
 import socket
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -30,35 +30,32 @@ class WideServer(Server):
         return ["--data", str(self.data), "--listen", f"0.0.0.0:{self.port}", "--insecure-listen"]
 
 
-@pytest.fixture
-def tiny(tmp_path: Path) -> Iterator[Path]:
-    """A folder on a disk of its own that has next to no room."""
+@contextmanager
+def disk(folder: Path, options: str) -> Iterator[Path]:
+    """Have a folder be a disk of its own, mounted with these options."""
     if os.geteuid() != 0:
-        pytest.fail(str(Missing("a tiny file system needs root: run the tests as root")), pytrace=False)
-    folder = tmp_path / "tiny"
+        pytest.fail(str(Missing("a file system of a test's own needs root: run the tests as root")), pytrace=False)
     folder.mkdir()
-    run([found("mount", remedy="apt-get install mount"), "-t", "tmpfs", "-o", "size=128k", "tmpfs", folder])
-    yield folder
-    run([found("umount", remedy="apt-get install mount"), folder])
+    run([found("mount", remedy="apt-get install mount"), "-t", "tmpfs", "-o", options, "tmpfs", folder])
+    try:
+        yield folder
+    finally:
+        run(["umount", folder])
 
 
-def test_a_full_disk_is_said_to_be_full(tiny: Path) -> None:
-    assert serve(tiny / "data") == (
-        1,
-        "The disk of the data folder is full: make a few MiB of room there, and start again.",
-    )
+def test_a_full_disk_is_said_to_be_full(tmp_path: Path) -> None:
+    with disk(tmp_path / "tiny", "size=128k") as tiny:
+        assert serve(tiny / "data") == (
+            1,
+            "The disk of the data folder is full: make a few MiB of room there, and start again.",
+        )
 
 
 @pytest.fixture
 def read_only(tmp_path: Path) -> Iterator[Path]:
     """A folder that even root cannot write to."""
-    if os.geteuid() != 0:
-        pytest.fail(str(Missing("a read-only file system needs root: run the tests as root")), pytrace=False)
-    folder = tmp_path / "read-only"
-    folder.mkdir()
-    run([found("mount", remedy="apt-get install mount"), "-t", "tmpfs", "-o", "ro,size=1m", "tmpfs", folder])
-    yield folder
-    run(["umount", folder])
+    with disk(tmp_path / "read-only", "ro,size=1m") as folder:
+        yield folder
 
 
 # --- where it listens ---------------------------------------------------------------------------------------------------
